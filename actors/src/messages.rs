@@ -1,0 +1,94 @@
+//! The vocabulary of the actors: what each can be told, and by whom.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::actor::{ConnectionId, StopReason};
+use crate::mailbox::Address;
+use crate::protocol::Protocol;
+
+/// To a listener. Senders: the server's life cycle (stop, abort) and the listener's own
+/// connection actors (closed).
+pub enum ToListener {
+    /// Accept what already waits, close the listening socket, and drain all connections.
+    Stop,
+    /// Drop all connections now.
+    Abort,
+    /// A connection of this listener has ended.
+    Closed(ConnectionId),
+}
+
+/// To a connection. Senders: its listener (drain, abort) and the dispatch actor (commands).
+pub enum ToConnection<C> {
+    /// The application has something for the protocol machine.
+    Command(C),
+    /// Finish what is under way, then close.
+    Drain,
+    /// Close now.
+    Abort,
+}
+
+/// To the dispatch actor. Senders: connections (opened, event, closed, trace) and listeners
+/// (stopped, trouble).
+pub enum ToDispatch<P: Protocol> {
+    /// A connection has come. Always the first message about it.
+    Opened {
+        /// Its number.
+        connection: ConnectionId,
+        /// Its two ends.
+        ends: Ends,
+        /// Where to send commands for it.
+        reply: Address<ToConnection<P::Command>>,
+    },
+    /// Its protocol machine has something for the application.
+    Event {
+        /// Whose.
+        connection: ConnectionId,
+        /// What.
+        event: P::Event,
+    },
+    /// A connection has ended. Always the last message about it.
+    Closed {
+        /// Its number.
+        connection: ConnectionId,
+        /// Why.
+        reason: StopReason,
+    },
+    /// A listener's socket is closed and all its connections have ended.
+    ListenerStopped {
+        /// Its number.
+        listener: u32,
+    },
+    /// A listener cannot accept for now (out of descriptors, say) and tries again by itself.
+    AcceptFailed {
+        /// Its number.
+        listener: u32,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A line for the trace log; sent only while tracing is on.
+    Trace {
+        /// Whose line it is.
+        actor: crate::actor::ActorName,
+        /// What happened.
+        text: String,
+    },
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// Our end.
+    pub local: End,
+    /// The peer's end.
+    pub peer: End,
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An internet address.
+    Inet(SocketAddr),
+    /// A unix socket; the path is absent on the peer's end as a rule.
+    Unix(Option<PathBuf>),
+}

@@ -1,0 +1,1 @@
+//! Framing of a request's body.

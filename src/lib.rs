@@ -1,0 +1,4 @@
+//! smolcorn: an ASGI server.
+
+pub mod config;
+pub mod http;

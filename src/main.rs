@@ -1,0 +1,2 @@
+//! The binary: embeds CPython and serves.
+fn main() {}
