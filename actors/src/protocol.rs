@@ -14,6 +14,9 @@ pub trait Protocol: Sized + 'static {
     /// What the application tells the machine.
     type Command: Send + 'static;
 
+    /// Called once, before anything else.
+    fn begin(&mut self, io: &mut Io<'_, Self::Event>);
+
     /// Takes bytes from the peer and says how many it used. The rest is shown again, with what
     /// has come behind it, when more has come or when [`wants_input`](Self::wants_input) has
     /// turned true again.
