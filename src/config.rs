@@ -269,6 +269,19 @@ pub enum EventLoop {
     Factory(String),
 }
 
+impl EventLoop {
+    /// Its name, or the import string.
+    pub fn as_str(&self) -> &str {
+        match self {
+            EventLoop::Auto => "auto",
+            EventLoop::None => "none",
+            EventLoop::Asyncio => "asyncio",
+            EventLoop::Uvloop => "uvloop",
+            EventLoop::Factory(import) => import,
+        }
+    }
+}
+
 /// Which thread polls the sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -280,6 +293,17 @@ pub enum Placement {
     Threads(u16),
 }
 
+impl Placement {
+    /// As `--io-threads` says it: 0 for the loop's own thread, `None` for either.
+    pub const fn io_threads(self) -> Option<u16> {
+        match self {
+            Placement::Auto => None,
+            Placement::Fused => Some(0),
+            Placement::Threads(threads) => Some(threads),
+        }
+    }
+}
+
 /// Which HTTP/1 engine speaks on the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpEngine {
@@ -289,6 +313,16 @@ pub enum HttpEngine {
     AsyncH1,
 }
 
+impl HttpEngine {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HttpEngine::Native => "auto",
+            HttpEngine::AsyncH1 => "async-h1",
+        }
+    }
+}
+
 /// Whether connections may become WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebSockets {
@@ -296,6 +330,16 @@ pub enum WebSockets {
     Auto,
     /// No: an upgrade is served as an ordinary request.
     Off,
+}
+
+impl WebSockets {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WebSockets::Auto => "auto",
+            WebSockets::Off => "none",
+        }
+    }
 }
 
 /// Limits on what is written to a connection.

@@ -62,9 +62,9 @@ fn entry(spec: &OptionSpec) -> String {
     if !spec.notes.is_empty() {
         text.push_str(&format!("\n{}\n", spec.notes));
     }
-    text.push('\n');
-    for fact in facts(spec) {
-        text.push_str(&format!("- {fact}\n"));
+    let facts = facts(spec);
+    if !facts.is_empty() {
+        text.push_str(&format!("\n- {}\n", facts.join("\n- ")));
     }
     text
 }

@@ -199,6 +199,11 @@ fn capacity_and_life() {
 #[test]
 fn io_threads_say_the_placement() {
     let placement = |argv: &[&str]| config(argv).placement;
+    for threads in [None, Some(0), Some(2)] {
+        let option = threads.map(|n: u16| format!("--io-threads={n}"));
+        let argv: Vec<&str> = option.as_deref().into_iter().chain(["m:a"]).collect();
+        assert_eq!(placement(&argv).io_threads(), threads);
+    }
     assert_eq!(placement(&["m:a"]), Placement::Auto);
     assert_eq!(placement(&["--io-threads=0", "m:a"]), Placement::Fused);
     assert_eq!(placement(&["--io-threads=2", "m:a"]), Placement::Threads(2));
@@ -213,6 +218,17 @@ fn engines_and_loops() {
         config.event_loop,
         EventLoop::Factory("mine:make".to_owned())
     );
+}
+
+#[test]
+fn the_names_of_engines_and_loops_mean_what_they_came_from() {
+    for name in ["auto", "none", "asyncio", "uvloop", "mine:make"] {
+        assert_eq!(config(&["m:a", "--loop", name]).event_loop.as_str(), name);
+    }
+    for name in ["auto", "none"] {
+        assert_eq!(config(&["m:a", "--ws", name]).websockets.as_str(), name);
+    }
+    assert_eq!(config(&["m:a", "--http=auto"]).http_engine.as_str(), "auto");
 }
 
 #[test]
