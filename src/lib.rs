@@ -1,4 +1,5 @@
 //! smolcorn: an ASGI server.
 
+pub mod cli;
 pub mod config;
 pub mod http;
