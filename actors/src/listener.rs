@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use std::task::{Context, Poll};
 
 use socket2::{SockAddr, Socket};
 
-use crate::actor::{ActorName, ConnectionId};
+use crate::actor::{ActorName, ConnectionId, panic_message};
 use crate::connection::{Accepted, Nursery};
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
@@ -88,6 +89,19 @@ impl<P: Protocol> Listener<P> {
             retry_at: None,
             ended: false,
         }
+    }
+
+    fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.take_mail(context);
+        if self.accept(context, ACCEPTS_PER_TURN) {
+            context.waker().wake_by_ref();
+        }
+        self.set_timer(context);
+        if self.socket.is_none() && self.live.is_empty() {
+            self.end();
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 
     fn take_mail(&mut self, context: &mut Context<'_>) {
@@ -186,8 +200,10 @@ impl<P: Protocol> Listener<P> {
             Nurseries::Threads(threads) => {
                 let index = self.next_thread % threads.len().max(1);
                 self.next_thread = index + 1;
-                let sent = threads.get(index).map(|thread| thread.send(accepted));
-                if !matches!(sent, Some(Ok(()))) {
+                let Some(thread) = threads.get(index) else {
+                    return;
+                };
+                if thread.send(accepted).is_err() {
                     // The thread has ended; the socket is closed here.
                     self.live.remove(&id);
                 }
@@ -235,16 +251,15 @@ impl<P: Protocol> Future for Listener<P> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let listener = self.get_mut();
-        listener.take_mail(context);
-        if listener.accept(context, ACCEPTS_PER_TURN) {
-            context.waker().wake_by_ref();
+        match catch_unwind(AssertUnwindSafe(|| listener.turn(context))) {
+            Ok(done) => done,
+            Err(panic) => {
+                listener.report(io::Error::other(panic_message(&*panic)));
+                listener.tell_all(|| ToConnection::Drain);
+                listener.end();
+                Poll::Ready(())
+            }
         }
-        listener.set_timer(context);
-        if listener.socket.is_none() && listener.live.is_empty() {
-            listener.end();
-            return Poll::Ready(());
-        }
-        Poll::Pending
     }
 }
 

@@ -114,7 +114,10 @@ impl Outbox {
         {
             let before = bytes.len();
             write(bytes);
-            self.len_bytes += (bytes.len() - before) as u64;
+            self.len_bytes += bytes.len().saturating_sub(before) as u64;
+            if bytes.is_empty() {
+                self.pieces.pop_back();
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use async_io::Async;
 use socket2::Socket;
 
 #[cfg(unix)]
-use crate::reactor::edge::Registered;
+use crate::reactor::{REPORTS_GONE, edge::Registered};
 
 /// A nonblocking socket in a reactor.
 pub struct ReadySocket(Inner);
@@ -138,15 +138,16 @@ impl ReadySocket {
             #[cfg(unix)]
             Inner::Edge(registered) => {
                 registered.pause_reading();
-                registered.poll_gone(context)
-            }
-            Inner::Async { socket, .. } => {
-                if is_gone(socket.get_ref()) {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
+                if REPORTS_GONE {
+                    return registered.poll_gone(context);
                 }
             }
+            Inner::Async { .. } => {}
+        }
+        if is_gone(self.socket()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 
@@ -155,7 +156,7 @@ impl ReadySocket {
     pub fn must_probe(&self) -> bool {
         match &self.0 {
             #[cfg(unix)]
-            Inner::Edge(_) => false,
+            Inner::Edge(_) => !REPORTS_GONE,
             Inner::Async { .. } => true,
         }
     }

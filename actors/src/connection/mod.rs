@@ -380,6 +380,9 @@ impl<P: Protocol> Connection<P> {
     /// One write of what is in front; `None` when nothing waits.
     fn write_some(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<u64>>> {
         let stream = self.stream.as_mut()?;
+        if self.machine.outbox.is_empty() {
+            return None;
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         match self.machine.outbox.next(&mut slices) {
             Next::Empty => None,

@@ -20,6 +20,9 @@ use super::Change;
 /// A short read proves that there is nothing more to read, unless `read_closed` or `gone`.
 pub const SHORT_READ_DRAINS: bool = true;
 
+/// A reset is reported by itself, also for a socket that nobody reads from.
+pub const REPORTS_GONE: bool = true;
+
 /// The key of the notifier; no socket gets it.
 const NOTIFIER_KEY: u64 = u64::MAX;
 

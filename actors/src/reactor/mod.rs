@@ -29,6 +29,7 @@ use epoll as system;
 use portable as system;
 
 pub use system::Notifier;
+pub(crate) use system::REPORTS_GONE;
 
 /// What the system says of one socket since it was last asked.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,9 @@ use super::Change;
 /// is nothing more to read.
 pub const SHORT_READ_DRAINS: bool = false;
 
+/// Only where `polling` stands on `epoll` can a reset be told from bytes.
+pub const REPORTS_GONE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Asks the system about many sockets at a time.
 pub struct Poll {
     poller: Arc<Poller>,
