@@ -75,8 +75,9 @@ impl<T> Mailbox<T> {
 
     /// Takes all messages that are there, in the order in which they were sent.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
-        self.bell.rung.store(false, Ordering::Release);
-        self.receiver.drain()
+        // Whoever sends after this swap rings again; when nobody rang, nothing has come.
+        let rung = self.bell.rung.swap(false, Ordering::AcqRel);
+        rung.then(|| self.receiver.drain()).into_iter().flatten()
     }
 
     /// True when no message waits.

@@ -114,7 +114,10 @@ impl Outbox {
         {
             let before = bytes.len();
             write(bytes);
-            self.len_bytes += (bytes.len() - before) as u64;
+            self.len_bytes += bytes.len().saturating_sub(before) as u64;
+            if bytes.is_empty() {
+                self.pieces.pop_back();
+            }
         }
     }
 
@@ -133,7 +136,10 @@ impl Outbox {
             self.push_bytes(payload.as_bytes());
         } else {
             self.len_bytes += len as u64;
-            self.pieces.push_back(Piece::Bytes { payload, written: 0 });
+            self.pieces.push_back(Piece::Bytes {
+                payload,
+                written: 0,
+            });
         }
     }
 
@@ -166,7 +172,11 @@ impl Outbox {
             *slot = IoSlice::new(payload.as_bytes().get(*written..).unwrap_or_default());
             count += 1;
         }
-        if count == 0 { Next::Empty } else { Next::Slices(count) }
+        if count == 0 {
+            Next::Empty
+        } else {
+            Next::Slices(count)
+        }
     }
 
     /// Takes note that the peer's kernel has `bytes` more of what [`next`](Self::next) showed.
