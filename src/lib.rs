@@ -1,4 +1,8 @@
 //! smolcorn: an ASGI server.
 
+pub mod access_log;
 pub mod config;
 pub mod http;
+pub mod net;
+pub mod percent;
+pub mod proxy;
