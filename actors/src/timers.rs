@@ -441,7 +441,7 @@ mod tests {
             let bench = Bench::new();
             let timers: Vec<_> = (0..8).map(|_| bench.timer()).collect();
             let mut due: Vec<Option<Tick>> = vec![None; 8];
-            let mut fires = vec![0; 8];
+            let mut fires = [0; 8];
             let mut now = 0;
             for (index, after, pass) in steps {
                 let tick = bench.clock.tick_after(Duration::from_millis(after));
