@@ -39,6 +39,7 @@ static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 /// Where a listener's connections are started.
 pub(crate) enum Nurseries<P: Protocol> {
     /// On the listener's own thread.
+    #[cfg(unix)]
     Here(Rc<Nursery<P>>),
     /// On these threads in turn.
     Threads(Vec<Address<Accepted<P::Command>>>),
@@ -196,6 +197,7 @@ impl<P: Protocol> Listener<P> {
             listener: self.own_address.clone(),
         };
         match &self.nurseries {
+            #[cfg(unix)]
             Nurseries::Here(nursery) => nursery.spawn(accepted),
             Nurseries::Threads(threads) => {
                 let index = self.next_thread % threads.len().max(1);

@@ -144,6 +144,8 @@ impl ReadySocket {
             }
             Inner::Async { .. } => {}
         }
+        #[cfg(not(unix))]
+        let _ = context;
         if is_gone(self.socket()) {
             Poll::Ready(())
         } else {

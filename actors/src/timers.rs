@@ -275,3 +275,194 @@ impl Drop for Timer {
         drop(cell);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A wheel, its clock, and a way to let time pass.
+    struct Bench {
+        clock: Clock,
+        wheel: Rc<Wheel>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let bench = Bench {
+                clock: Clock::new(),
+                wheel: Wheel::new(),
+            };
+            bench.at(0);
+            bench
+        }
+
+        fn at(&self, millis: u64) {
+            self.clock
+                .now
+                .set(self.clock.origin + Duration::from_millis(millis));
+            self.wheel.advance(&self.clock);
+        }
+
+        fn timer(&self) -> (Timer, Arc<Count>) {
+            let count = Arc::new(Count::default());
+            (self.wheel.timer(&Waker::from(Arc::clone(&count))), count)
+        }
+
+        fn set(&self, timer: &Timer, after_millis: u64) {
+            let after = Duration::from_millis(after_millis);
+            timer.set(Some(self.clock.tick_after(after)));
+        }
+
+        fn next_millis(&self) -> Option<u128> {
+            let next = self.wheel.next_deadline(&self.clock)?;
+            Some((next - self.clock.origin).as_millis())
+        }
+    }
+
+    fn fired(count: &Count) -> usize {
+        count.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_timer_fires_once_and_never_early() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        bench.at(50);
+        bench.set(&timer, 230);
+        assert_eq!(bench.next_millis(), Some(300));
+        bench.at(279);
+        assert_eq!(fired(&count), 0);
+        bench.at(299);
+        assert_eq!(fired(&count), 0);
+        bench.at(300);
+        assert_eq!(fired(&count), 1);
+        bench.at(1_000_000);
+        assert_eq!(fired(&count), 1);
+        assert_eq!(bench.next_millis(), None);
+    }
+
+    #[test]
+    fn a_deadline_moved_later_keeps_its_place_until_it_comes_up() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        bench.set(&timer, 500);
+        bench.at(400);
+        bench.set(&timer, 500);
+        assert_eq!(bench.next_millis(), Some(500), "the old place");
+        bench.at(500);
+        assert_eq!(fired(&count), 0);
+        assert_eq!(bench.next_millis(), Some(900));
+        bench.at(900);
+        assert_eq!(fired(&count), 1);
+    }
+
+    #[test]
+    fn a_deadline_moved_earlier_fires_there_and_only_there() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        bench.set(&timer, 30_000);
+        bench.set(&timer, 5_000);
+        assert_eq!(bench.next_millis(), Some(5_000));
+        bench.at(5_000);
+        assert_eq!(fired(&count), 1);
+        bench.set(&timer, 60_000);
+        bench.at(30_000);
+        assert_eq!(fired(&count), 1, "the entry at 30 s is stale");
+        bench.at(65_000);
+        assert_eq!(fired(&count), 2);
+    }
+
+    #[test]
+    fn a_removed_deadline_does_not_fire() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        bench.set(&timer, 200);
+        timer.set(None);
+        bench.at(10_000);
+        assert_eq!(fired(&count), 0);
+        assert_eq!(bench.next_millis(), None);
+    }
+
+    #[test]
+    fn deadlines_beyond_the_wheel_are_kept() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        let far = 7 * 24 * 3600 * 1000;
+        bench.set(&timer, far);
+        let mut turns = 0;
+        while fired(&count) == 0 {
+            let next = bench.next_millis().unwrap();
+            assert!(next <= u128::from(far));
+            bench.at(next as u64);
+            turns += 1;
+        }
+        assert_eq!(bench.next_millis(), None);
+        assert!(turns <= 7 * 24 * 3600 * 10 / (SLOTS - 1) + 2);
+        bench.set(&timer, u64::MAX / 1_000_000);
+        bench.at(far + 1);
+        assert_eq!(fired(&count), 1);
+    }
+
+    #[test]
+    fn a_dropped_timer_is_forgotten_and_its_number_can_be_used_again() {
+        let bench = Bench::new();
+        let (timer, count) = bench.timer();
+        bench.set(&timer, 300);
+        drop(timer);
+        assert_eq!(Arc::strong_count(&count), 1, "the waker is let go at once");
+        let (second, second_count) = bench.timer();
+        bench.set(&second, 1_000);
+        bench.at(300);
+        assert_eq!((fired(&count), fired(&second_count)), (0, 0));
+        bench.at(1_000);
+        assert_eq!((fired(&count), fired(&second_count)), (0, 1));
+    }
+
+    proptest::proptest! {
+        /// Against a model: each timer fires in the first advance at or after its tick.
+        #[test]
+        fn timers_fire_when_the_model_says(
+            steps in proptest::collection::vec((0usize..8, 0u64..120_000, 0u64..30_000), 1..200)
+        ) {
+            let bench = Bench::new();
+            let timers: Vec<_> = (0..8).map(|_| bench.timer()).collect();
+            let mut due: Vec<Option<Tick>> = vec![None; 8];
+            let mut fires = [0; 8];
+            let mut now = 0;
+            for (index, after, pass) in steps {
+                let tick = bench.clock.tick_after(Duration::from_millis(after));
+                let tick = (after % 7 != 0).then_some(tick);
+                timers[index].0.set(tick);
+                due[index] = tick;
+                now += pass;
+                bench.at(now);
+                for (index, due) in due.iter_mut().enumerate() {
+                    if due.is_some_and(|tick| tick <= bench.clock.tick()) {
+                        *due = None;
+                        fires[index] += 1;
+                    }
+                    proptest::prop_assert_eq!(fired(&timers[index].1), fires[index]);
+                }
+                let first = due.iter().flatten().min();
+                if let Some(first) = first {
+                    let next = bench.wheel.next_deadline(&bench.clock).unwrap();
+                    proptest::prop_assert!(next <= bench.clock.instant(*first).unwrap());
+                }
+            }
+        }
+    }
+}

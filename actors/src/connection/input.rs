@@ -53,3 +53,44 @@ impl Input {
         self.shown = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Input;
+
+    #[test]
+    fn bytes_are_shown_again_only_when_something_changed() {
+        let mut input = Input::default();
+        input.keep_rest(b"half a he");
+        assert!(!input.may_be_taken());
+        input.append(b"ad, and more");
+        assert!(input.may_be_taken());
+        input.take(11);
+        assert_eq!(input.waiting(), b", and more");
+        assert!(!input.may_be_taken());
+        input.show_again();
+        assert!(input.may_be_taken());
+        input.append(b"");
+        input.take(2);
+        assert_eq!(input.waiting(), b"and more");
+    }
+
+    #[test]
+    fn nothing_is_held_when_all_is_taken() {
+        let mut input = Input::default();
+        input.append(&[7; 1000]);
+        input.take(400);
+        input.take(600);
+        assert!(input.waiting().is_empty());
+        assert!(!input.may_be_taken());
+        assert_eq!(input.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn more_than_there_is_cannot_be_taken() {
+        let mut input = Input::default();
+        input.append(b"abc");
+        input.take(usize::MAX);
+        assert!(input.waiting().is_empty());
+    }
+}
