@@ -97,19 +97,24 @@ class Lifespan:
         """
         if self._task is None:
             return
-        self.interrupted = self._cancelled = True
-        self._task.cancel()
+        self.interrupted = True
+        self.cancel()
         await self._settled.wait()
         if self._phase is Phase.RUNNING:
             self.interrupted = self._cancelled = False
         else:
             await asyncio.wait({self._task})
 
-    async def abandon(self) -> None:
-        """Cancels the application's task, whatever it is at, and waits for its end."""
+    def cancel(self) -> None:
+        """Cancels the application's task, whatever it is at."""
         if self._task is not None:
             self._cancelled = True
             self._task.cancel()
+
+    async def abandon(self) -> None:
+        """Cancels the application's task and waits for its end."""
+        self.cancel()
+        if self._task is not None:
             await asyncio.wait({self._task})
 
     async def receive(self) -> Message:
@@ -171,7 +176,8 @@ class Lifespan:
 
     def _app_raised(self, error: BaseException) -> None:
         self._raised = True
-        if self._cancelled and isinstance(error, asyncio.CancelledError):
+        expected = self._cancelled or self._phase is Phase.DONE
+        if expected and isinstance(error, asyncio.CancelledError):
             return
         if self.startup_failed or self.shutdown_failed:
             return

@@ -76,14 +76,12 @@ def _one_line(error: BaseException) -> str:
     told: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
-        text = f"{cause}" if isinstance(cause, ValueError) else _with_class(cause)
-        told.append(" ".join(text.split()))
+        if not any(str(cause) in text for text in told):
+            named = isinstance(cause, (ValueError, OSError))
+            text = str(cause) if named else f"{type(cause).__name__}: {cause}"
+            told.append(" ".join(text.split()))
         cause = cause.__cause__
     return ": ".join(told)
-
-
-def _with_class(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _read_yaml(path: str) -> Any:

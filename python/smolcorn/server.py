@@ -144,13 +144,17 @@ class Server:
         self._loop = asyncio.get_running_loop()
         _log_process("Started server process")
         lifespan = Lifespan(application, self.settings.lifespan)
-        await self._start(lifespan)
-        if lifespan.startup_failed and not lifespan.interrupted:
-            self.exit_code = EXIT_STARTUP
-            return self.exit_code
-        if not self.should_exit:
-            await self._serve(application, lifespan)
-        await self._stop(lifespan)
+        try:
+            await self._start(lifespan)
+            if lifespan.startup_failed and not lifespan.interrupted:
+                self.exit_code = EXIT_STARTUP
+                return self.exit_code
+            if not self.should_exit:
+                await self._serve(application, lifespan)
+            await self._stop(lifespan)
+        except BaseException:
+            lifespan.cancel()
+            raise
         if self.exit_code == EXIT_OK:
             _log_process("Finished server process")
         return self.exit_code
@@ -240,10 +244,9 @@ class Server:
         if seconds is not None:
             warning = loop.call_later(seconds / 2, engine.disconnect_streams)
         try:
-            await self._until_none(
+            if await self._until_none(
                 lambda: engine.connections, "connections to close", deadline
-            )
-            if loop.time() < deadline:
+            ):
                 await self._until_none(
                     lambda: engine.tasks, "background tasks to complete", deadline
                 )
@@ -255,16 +258,17 @@ class Server:
 
     async def _until_none(
         self, count: Callable[[], int], what: str, deadline: float
-    ) -> None:
-        """Waits until `count()` is zero, or the deadline or a second signal comes."""
+    ) -> bool:
+        """Waits until `count()` is zero. False if the deadline or a second signal came
+        first."""
 
         def over() -> bool:
             return count() == 0 or self.force_exit
 
-        if await self._until(over, _from_now(PATIENCE_SECONDS)):
-            return
-        _logger.info("Waiting for %s. (CTRL+C to force quit)", what)
-        await self._until(over, deadline)
+        if not await self._until(over, _from_now(PATIENCE_SECONDS)):
+            _logger.info("Waiting for %s. (CTRL+C to force quit)", what)
+            await self._until(over, deadline)
+        return count() == 0
 
     async def _cut_off(self, engine: Engine) -> None:
         """Cancels the requests that are left; then cuts their connections."""
