@@ -70,15 +70,28 @@ class Pool:
 
     def __init__(self) -> None:
         self._servers: dict[tuple[str, ...], Server] = {}
+        self._failures: dict[tuple[str, ...], AssertionError] = {}
 
     def get(self, app: str, *options: str) -> Server:
         """The shared server with these arguments; a new one if it is not there or has died."""
         arguments = (app, "--port", "0", *options)
         server = self._servers.get(arguments)
         if server is None or not server.running():
-            server = self._servers[arguments] = Server(*arguments).wait_until_ready()
+            server = self._servers[arguments] = self._start(arguments)
         server.mark_use()
         return server
+
+    def _start(self, arguments: tuple[str, ...]) -> Server:
+        if failure := self._failures.get(arguments):
+            raise failure
+        server = Server(*arguments)
+        try:
+            return server.wait_until_ready()
+        except AssertionError as failure:
+            # The tests after this one need not wait for it again.
+            self._failures[arguments] = failure
+            server.kill()
+            raise
 
     def close(self) -> None:
         """Ends them all."""

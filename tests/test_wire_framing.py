@@ -46,7 +46,8 @@ def refused(server: Server, request: bytes, status: int = 400) -> None:
             assert response.get(b"connection") == b"close"
             assert response.framing == "length"
             wire.expect_end()
-    server.stderr.wait_for("^WARNING:  Invalid HTTP request received", start=before)
+    expected = r"Invalid HTTP request received\.$" if status == 400 else ""
+    server.stderr.wait_for(f"^WARNING:  {expected}", start=before)
 
 
 # --- The request line -------------------------------------------------------------------------
