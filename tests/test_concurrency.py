@@ -137,9 +137,10 @@ def test_requests_of_many_connections_run_side_by_side(
 ) -> None:
     server = pool.get("apps.concurrency:app", *placement.options, *BARE)
     count = 100
+    ticket = server.ticket()
     wires = [server.connect() for _ in range(count)]
     for wire in wires:
-        wire.send(get(f"/rendezvous?count={count}"))
+        wire.send(get(f"/rendezvous?count={count}&ticket={ticket}"))
     for wire in wires:
         assert wire.response().body == b"met"
         wire.close()

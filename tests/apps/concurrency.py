@@ -263,13 +263,14 @@ BACKGROUND: set["asyncio.Task[None]"] = set()
 @app.route("/rendezvous")
 async def rendezvous(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers as soon as so many requests are here at the same time."""
-    PRESENT.append(scope)
-    while len(PRESENT) < int(query(scope)["count"]):
+    present = PRESENT.setdefault(query(scope)["ticket"], [])
+    present.append(scope)
+    while len(present) < int(query(scope)["count"]):
         await asyncio.sleep(0.001)
     await answer(send, b"met")
 
 
-PRESENT: list[Scope] = []
+PRESENT: dict[str, list[Scope]] = {}
 
 
 @app.route("/ticks")

@@ -136,6 +136,12 @@ class Wire:
         """Reads exactly `size` bytes, whatever they are."""
         return self._take(size, Deadline())
 
+    def take_buffered(self) -> bytes:
+        """What was read from the socket and not yet asked for."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def until(self, mark: bytes) -> bytes:
         """Reads up to and with `mark`."""
         return self._take_until(mark, Deadline())
