@@ -154,11 +154,14 @@ def test_http_2_preface(server: Server) -> None:
         b"GE(T / HTTP/1.1",
         b"GE:T / HTTP/1.1",
         b"caf\xc3\xa9 / HTTP/1.1",
-        b"CONNECT host:443 HTTP/1.1",
     ],
 )
 def test_malformed_request_line(server: Server, line: bytes) -> None:
     refused(server, line + b"\r\nHost: x\r\n\r\n")
+
+
+def test_connect_is_not_ours(server: Server) -> None:
+    refused(server, b"CONNECT host:443 HTTP/1.1\r\nHost: host:443\r\n\r\n", status=501)
 
 
 def test_tls_client_hello_is_refused_at_once(server: Server) -> None:

@@ -1,6 +1,7 @@
 """A client that knows nothing: it sends the bytes it is told to, and reads answers strictly."""
 
 import re
+import select
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -65,6 +66,19 @@ class Wire:
         self.socket.settimeout(DEADLINE_SECONDS)
         self.socket.sendall(data)
         return self
+
+    def send_slowly(
+        self, piece: bytes, pause_seconds: float, seconds: float = DEADLINE_SECONDS
+    ) -> bytes:
+        """Sends `piece` again and again with pauses until an answer comes; returns all up to the end."""
+        deadline = Deadline(seconds)
+        while not select.select([self.socket], [], [], pause_seconds)[0]:
+            assert deadline.left(), "the server takes everything and never answers"
+            try:
+                self.send(piece)
+            except ConnectionError:
+                break
+        return self.rest()
 
     def half_close(self) -> "Wire":
         """Says that nothing more will be sent; answers can still be read."""
