@@ -1,4 +1,92 @@
-//! Makes the binary find the libpython that it was linked with.
-fn main() {
+//! Three things that only a build script can know: where libpython is (the binary looks for it
+//! there), which Python this build is for, and which Python sources the binary carries.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// The Python package, relative to this crate.
+const PACKAGE: &str = "python/smolcorn";
+
+/// Set while the extension module of the wheel is built.
+const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed={EXTENSION}");
+    // The wheel names no libpython, for it runs inside the user's interpreter, and it brings its
+    // Python sources as files.
+    if env::var_os(EXTENSION).is_some() {
+        return Ok(());
+    }
     pyo3_build_config::add_libpython_rpath_link_args();
+    name_python();
+    embed_package()
+}
+
+/// Tells the crate which Python it is for, as `3.13`, or `3.13t` when free-threaded.
+fn name_python() {
+    let python = pyo3_build_config::get();
+    let version = python.version();
+    let threads = if python.target_abi().kind().is_free_threaded() {
+        "t"
+    } else {
+        ""
+    };
+    println!(
+        "cargo:rustc-env=SMOLCORN_PYTHON_VERSION={}.{}{threads}",
+        version.major, version.minor
+    );
+}
+
+/// Writes the list of the package's modules for `src/embed/package.rs`.
+fn embed_package() -> io::Result<()> {
+    println!("cargo:rerun-if-changed={PACKAGE}");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let mut modules = Vec::new();
+    collect_modules(&root.join(PACKAGE), "smolcorn", &mut modules)?;
+    modules.sort();
+    let list = Path::new(&variable("OUT_DIR")?).join("package.rs");
+    fs::write(list, package_source(&modules))
+}
+
+/// A module of the package: its dotted name, its file, and whether it is a package itself.
+type Module = (String, PathBuf, bool);
+
+/// Gathers the modules below `folder`, whose dotted name is `package`.
+fn collect_modules(folder: &Path, package: &str, modules: &mut Vec<Module>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
+        if path.is_dir() {
+            if path.join("__init__.py").is_file() {
+                collect_modules(&path, &format!("{package}.{stem}"), modules)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "py") {
+            if stem == "__init__" {
+                modules.push((package.to_owned(), path, true));
+            } else {
+                modules.push((format!("{package}.{stem}"), path, false));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The Rust expression that is written.
+fn package_source(modules: &[Module]) -> String {
+    let mut source = String::from("&[\n");
+    for (name, path, is_package) in modules {
+        source.push_str(&format!(
+            "    Module {{ name: {name:?}, is_package: {is_package}, source: include_str!({path:?}) }},\n"
+        ));
+    }
+    source.push_str("]\n");
+    source
+}
+
+/// A variable that cargo sets for build scripts.
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|error| io::Error::other(format!("{name}: {error}")))
 }

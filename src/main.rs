@@ -1,2 +1,56 @@
-//! The binary: embeds CPython and serves.
-fn main() {}
+//! The binary: reads the command line, starts Python in the user's environment, serves.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+
+use smolcorn::cli::Program;
+use smolcorn::entry::{self, Request};
+
+mod embed;
+
+/// Exit code when there is no Python to serve with.
+const EXIT_NO_PYTHON: i32 = 1;
+
+fn main() {
+    let argv: Vec<OsString> = env::args_os().collect();
+    std::process::exit(run(&argv));
+}
+
+/// Does what the command line says; returns the exit code.
+fn run(argv: &[OsString]) -> i32 {
+    let (name, arguments) = split(argv);
+    let program = Program {
+        name: &name,
+        interpreter: &embed::interpreter_name(),
+        embeds_python: true,
+    };
+    let config = match entry::read_command_line(&arguments, &program) {
+        Request::Serve(config) => config,
+        Request::Exit(code) => return code,
+    };
+    match embed::start(config.python.as_deref(), argv) {
+        Ok(interpreter) => {
+            let code = interpreter.run(|py| entry::serve(py, &config));
+            interpreter.finish(code)
+        }
+        Err(why) => {
+            embed::complain(&format!("Error: {why}"));
+            EXIT_NO_PYTHON
+        }
+    }
+}
+
+/// What the user called this program, and the arguments. Bytes that are no text, which no option
+/// means, become replacement characters.
+fn split(argv: &[OsString]) -> (String, Vec<String>) {
+    let path = argv.first().map(Path::new);
+    let name = path
+        .and_then(Path::file_name)
+        .unwrap_or("smolcorn".as_ref());
+    let arguments = argv
+        .iter()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    (name.to_string_lossy().into_owned(), arguments.collect())
+}

@@ -1,0 +1,130 @@
+# smolcorn. `make help` lists the targets.
+#
+# Everything made here is below build/, one folder for each Python version, and target/.
+
+# The interpreter to build for and to test with.
+PYTHON ?= python3
+# What `make run` serves, and its other arguments.
+APP ?= examples.hello:app
+ARGS ?=
+# For every cargo command, as --locked or --offline.
+CARGO_FLAGS ?=
+PYTEST_ARGS ?= -n 2
+
+# What the interpreter says of itself: its own path (PYTHON may be a shim), its version, and
+# whether there is a shared libpython, without which only the wheel can be built.
+FACTS := $(shell $(PYTHON) -I -S .ci/python_facts.py)
+PYTHON_PATH := $(word 1,$(FACTS))
+PYTHON_VERSION := $(word 2,$(FACTS))
+LIBPYTHON := $(word 3,$(FACTS))
+ifeq ($(PYTHON_VERSION),)
+$(error PYTHON=$(PYTHON) is no CPython of version 3.10 or newer)
+endif
+
+BUILD := build/py$(PYTHON_VERSION)
+VENV := $(BUILD)/venv
+TOOLS := build/tools
+COUNTS := $(BUILD)/counts
+# Builds for different interpreters share no target folder: each would undo the other's.
+export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
+export PYO3_PYTHON := $(PYTHON_PATH)
+BINARY := $(CARGO_TARGET_DIR)/release/smolcorn
+INSTALLED := $(VENV)/bin/smolcorn
+
+RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src actors -type f -name '*.*')
+PYTHON_SOURCES := $(shell find python -type f -name '*.py*' -not -path '*/__pycache__/*')
+SOURCES := $(RUST_SOURCES) $(PYTHON_SOURCES) pyproject.toml README.md LICENSE
+CHECKED := python src/embed examples tests .ci
+PIP := -m pip install --quiet --disable-pip-version-check
+COUNT := $(PYTHON_PATH) .ci/count.py
+
+.DELETE_ON_ERROR:
+.PHONY: help run test test-rust test-python wheel binary lint fmt clean
+.PHONY: clear-counts suite-rust suite-wheel suite-binary
+# The suites take turns, and the counts come last.
+.NOTPARALLEL:
+
+help:  ## Shows this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@echo '  Variables: PYTHON=$(PYTHON) APP=$(APP) ARGS="$(ARGS)" PYTEST_ARGS="$(PYTEST_ARGS)"'
+
+run: $(VENV)/.wheel $(VENV)/.examples  ## Serves APP (examples.hello:app) with ARGS
+	@exec $(INSTALLED) $(ARGS) $(APP)
+
+test: clear-counts suite-rust suite-wheel suite-binary  ## Builds all, runs every test, ends with the counts
+test-rust: clear-counts suite-rust  ## Runs the Rust tests
+test-python: clear-counts suite-wheel suite-binary  ## Runs the Python tests on the wheel and on the binary
+test test-rust test-python:
+	@$(COUNT) sum $(COUNTS)
+
+clear-counts:
+	@rm -rf $(COUNTS)
+
+# Nothing that embeds Python can be linked without a shared libpython.
+suite-rust:
+	@$(COUNT) tests $(COUNTS)/rust -- \
+	    cargo test $(CARGO_FLAGS) $(if $(LIBPYTHON),--workspace,--package smolcorn-actors)
+
+# The same tests hold both forms to the same promises.
+suite-wheel: $(VENV)/.wheel $(VENV)/.tests
+	@$(COUNT) tests $(COUNTS)/wheel -- \
+	    env SMOLCORN_BIN=$(INSTALLED) $(VENV)/bin/python -m pytest tests $(PYTEST_ARGS)
+
+ifneq ($(LIBPYTHON),)
+suite-binary: binary $(VENV)/.tests
+	@$(COUNT) tests $(COUNTS)/binary -- \
+	    env SMOLCORN_BIN=$(BINARY) $(VENV)/bin/python -m pytest tests $(PYTEST_ARGS)
+else
+suite-binary:
+	@echo '$(PYTHON_PATH) has no shared libpython: the binary is not tested.'
+endif
+
+binary:  ## Builds target/release/smolcorn, which embeds Python
+	@$(if $(LIBPYTHON),,echo '$(PYTHON_PATH) has no shared libpython to embed.'; exit 1)
+	cargo build --release --bin smolcorn $(CARGO_FLAGS)
+
+wheel: $(BUILD)/wheel/.built  ## Builds the wheel
+	@ls $(BUILD)/wheel/*.whl
+
+lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(TOOLS)/bin/ruff check $(CHECKED)
+	$(TOOLS)/bin/ruff format --check $(CHECKED)
+	$(TOOLS)/bin/mypy python
+	$(TOOLS)/bin/mypy src/embed .ci
+
+fmt: $(TOOLS)/.installed  ## Formats everything
+	cargo fmt --all
+	$(TOOLS)/bin/ruff check --fix --quiet $(CHECKED)
+	$(TOOLS)/bin/ruff format $(CHECKED)
+
+clean:  ## Removes what make has made
+	rm -rf build target
+
+$(BUILD)/wheel/.built: $(SOURCES) $(TOOLS)/.installed
+	rm -rf $(@D)
+	$(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
+	    --target-dir $(BUILD)/wheel-target --out $(@D)
+	touch $@
+
+$(VENV)/.created:
+	$(PYTHON_PATH) -m venv --clear $(VENV)
+	touch $@
+
+$(VENV)/.wheel: $(BUILD)/wheel/.built $(VENV)/.created
+	$(VENV)/bin/python $(PIP) --force-reinstall --no-deps $(BUILD)/wheel/*.whl
+	touch $@
+
+$(VENV)/.examples: examples/requirements.txt $(VENV)/.created
+	$(VENV)/bin/python $(PIP) -r examples/requirements.txt
+	touch $@
+
+$(VENV)/.tests: tests/requirements.txt examples/requirements.txt $(VENV)/.created
+	$(VENV)/bin/python $(PIP) -r tests/requirements.txt -r examples/requirements.txt
+	touch $@
+
+$(TOOLS)/.installed: .ci/requirements.txt
+	$(PYTHON_PATH) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python $(PIP) -r .ci/requirements.txt
+	touch $@
