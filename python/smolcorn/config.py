@@ -127,6 +127,9 @@ class Settings:
     use_colors: bool | None = None
     """None: if standard output is a terminal."""
 
+    native: Any = None
+    """The same settings as the native core has them."""
+
 
 def configure_logging(settings: Settings) -> None:
     """Sets Python's logging up. Raises StartupError for a configuration in error."""

@@ -188,7 +188,6 @@ class Server:
                 settings,
                 asyncio.get_running_loop(),
                 application.call,
-                application.is_coroutine_function,
                 lifespan.state,
                 self._changed.set,
                 lambda: self._limit_reached(settings.limit_max_requests),

@@ -9,6 +9,7 @@
 
 pub mod body;
 pub mod date;
+pub mod factory;
 pub mod field;
 pub mod h1;
 pub mod head;
