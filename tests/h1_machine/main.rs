@@ -8,6 +8,7 @@ mod chunked;
 mod credit;
 mod cuts;
 mod drain;
+mod echo;
 mod errors;
 mod expect;
 mod framing;
