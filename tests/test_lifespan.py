@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from conftest import Placement, Start
 from harness.server import Server
 

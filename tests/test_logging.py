@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import Placement, Start
 from harness.server import Server
 from harness.wire import Wire

@@ -4,6 +4,7 @@ import signal
 import socket
 
 import pytest
+
 from conftest import Placement, Start
 from harness.server import Server
 from harness.wire import Wire

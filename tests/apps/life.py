@@ -59,7 +59,7 @@ class Life(Routes):
     async def report_error(self, send: Send, message: Any) -> None:
         try:
             await send(message)
-        except BaseException as error:
+        except AssertionError as error:
             report_as("error", [type(error).__name__, str(error)])
 
 
