@@ -1,6 +1,364 @@
 //! What the server has been told to do: every setting with its unit and default, in one place.
+//!
+//! A [`Config`] holds meaning, not strings: who makes one (the command line, Python's
+//! `Config(...)`) has parsed and checked before. Nothing here reads arguments, files or the
+//! environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Who may set the forwarded headers when nobody was named: this machine.
+pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
+
+/// Every setting of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the application is, `module:attribute`. Empty when the caller hands over the
+    /// application itself.
+    pub app: String,
+    /// What to put in front of `sys.path`; `""` means the working directory, `None` nothing.
+    pub app_dir: Option<String>,
+    /// The application is what calling the named attribute without arguments gives.
+    pub factory: bool,
+    /// How the application is called.
+    pub interface: Interface,
+    /// Whether the application hears of start-up and shutdown.
+    pub lifespan: Lifespan,
+    /// File of environment variables, loaded before the application is imported.
+    pub env_file: Option<PathBuf>,
+    /// ASGI `root_path` of every scope.
+    pub root_path: String,
+    /// Run each request in an empty `contextvars.Context`, not in a copy of the server's own.
+    pub reset_contextvars: bool,
+    /// Which asyncio event loop runs the application.
+    pub event_loop: EventLoop,
+    /// Which thread polls the sockets.
+    pub placement: Placement,
+    /// The Python environment or interpreter that the binary embeds; `None`: find one.
+    pub python: Option<PathBuf>,
+
+    /// Name or address to listen on; empty: all interfaces. See [`Config::bind`].
+    pub host: String,
+    /// Port to listen on; 0: any free one.
+    pub port: u16,
+    /// Unix socket to listen on, in place of host and port.
+    pub uds: Option<PathBuf>,
+    /// Permission bits of the Unix socket; `None`: those of the socket that it replaces, or 0666.
+    pub uds_mode: Option<u32>,
+    /// Descriptor of a socket to listen on, in place of every other address.
+    pub fd: Option<i32>,
+    /// Connections that the kernel holds until they are accepted.
+    pub backlog: u32,
+
+    /// Which HTTP/1 engine speaks on the connections.
+    pub http_engine: HttpEngine,
+    /// What the HTTP machine must know: limits, timeouts, headers of every response.
+    pub http: HttpConfig,
+    /// Limits on what is written to a connection.
+    pub output: OutputLimits,
+    /// Whether connections may become WebSockets.
+    pub websockets: WebSockets,
+
+    /// Take scheme and client address from `X-Forwarded-*`, if a trusted peer sends them.
+    pub proxy_headers: bool,
+    /// Comma-separated addresses, networks and literals that are trusted; `*`: everybody;
+    /// `None` until the late environment has been read.
+    pub forwarded_allow_ips: Option<String>,
+
+    /// Requests in flight at which the next one is answered 503.
+    pub limit_concurrency: Option<usize>,
+    /// Completed requests after which the process ends.
+    pub limit_max_requests: Option<u64>,
+    /// Upper end of the random number that is added once to `limit_max_requests`.
+    pub limit_max_requests_jitter: u64,
+    /// Processes that serve; `None` until the late environment has been read.
+    pub workers: Option<u32>,
+    /// How long a worker may be silent. One process has nobody that asks it.
+    pub worker_healthcheck_timeout: Duration,
+    /// How long requests in flight may go on after the first signal to stop.
+    pub graceful_shutdown_timeout: Duration,
+
+    /// File that configures Python's logging; `None`: the built-in configuration.
+    pub log_config: Option<PathBuf>,
+    /// Level of the server's loggers; `None`: as the logging configuration says (info).
+    pub log_level: Option<LogLevel>,
+    /// Write a line for each response.
+    pub access_log: bool,
+    /// Colour the log lines; `None`: when stdout is a terminal.
+    pub use_colors: Option<bool>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            app: String::new(),
+            app_dir: Some(String::new()),
+            factory: false,
+            interface: Interface::Auto,
+            lifespan: Lifespan::Auto,
+            env_file: None,
+            root_path: String::new(),
+            reset_contextvars: false,
+            event_loop: EventLoop::Auto,
+            placement: Placement::Auto,
+            python: None,
+            host: "127.0.0.1".to_owned(),
+            port: 8000,
+            uds: None,
+            uds_mode: None,
+            fd: None,
+            backlog: 2048,
+            http_engine: HttpEngine::Native,
+            http: HttpConfig::default(),
+            output: OutputLimits::default(),
+            websockets: WebSockets::Auto,
+            proxy_headers: true,
+            forwarded_allow_ips: None,
+            limit_concurrency: None,
+            limit_max_requests: None,
+            limit_max_requests_jitter: 0,
+            workers: None,
+            worker_healthcheck_timeout: Duration::from_secs(5),
+            graceful_shutdown_timeout: Duration::from_secs(30),
+            log_config: None,
+            log_level: None,
+            access_log: true,
+            use_colors: None,
+        }
+    }
+}
+
+impl Config {
+    /// Where to listen: a descriptor wins over a Unix socket, and that over host and port.
+    pub fn bind(&self) -> Bind<'_> {
+        if let Some(fd) = self.fd {
+            return Bind::Descriptor(fd);
+        }
+        match &self.uds {
+            Some(path) => Bind::Unix {
+                path,
+                mode: self.uds_mode,
+            },
+            None => Bind::Tcp {
+                host: &self.host,
+                port: self.port,
+            },
+        }
+    }
+}
+
+/// The address that a server listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind<'a> {
+    /// A socket that somebody else has opened.
+    Descriptor(i32),
+    /// A Unix socket.
+    Unix {
+        /// Its path.
+        path: &'a std::path::Path,
+        /// Its permission bits, if they were given.
+        mode: Option<u32>,
+    },
+    /// Every address of a host.
+    Tcp {
+        /// Name or address; empty: all interfaces.
+        host: &'a str,
+        /// 0: any free one.
+        port: u16,
+    },
+}
+
+/// An enum whose values have names for the user.
+macro_rules! named {
+    (
+        $(#[$about:meta])* $name:ident
+        { $($(#[$about_value:meta])* $value:ident = $text:literal),* $(,)? }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$about_value])* $value),* }
+
+        impl $name {
+            /// Every name, in the order in which users are told of them.
+            pub const NAMES: &'static [&'static str] = &[$($text),*];
+
+            /// Its name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$value => $text),* }
+            }
+
+            /// The value of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some($name::$value),)* _ => None }
+            }
+        }
+    };
+}
+
+named! {
+    /// How the application is called.
+    Interface {
+        /// As it looks.
+        Auto = "auto",
+        /// `await app(scope, receive, send)`
+        Asgi3 = "asgi3",
+        /// `await app(scope)(receive, send)`
+        Asgi2 = "asgi2",
+        /// `app(environ, start_response)`
+        Wsgi = "wsgi",
+    }
+}
+
+named! {
+    /// Whether the application hears of start-up and shutdown.
+    Lifespan {
+        /// If it knows the scope type.
+        Auto = "auto",
+        /// Yes, and not knowing it is an error.
+        On = "on",
+        /// No.
+        Off = "off",
+    }
+}
+
+named! {
+    /// The level of a log line.
+    LogLevel {
+        /// The server cannot go on.
+        Critical = "critical",
+        /// Something failed.
+        Error = "error",
+        /// Something is odd.
+        Warning = "warning",
+        /// What an operator wants to read.
+        Info = "info",
+        /// What a developer wants to read.
+        Debug = "debug",
+        /// Every step.
+        Trace = "trace",
+    }
+}
+
+impl LogLevel {
+    /// Its number in Python's `logging`.
+    pub const fn number(self) -> u8 {
+        match self {
+            LogLevel::Critical => 50,
+            LogLevel::Error => 40,
+            LogLevel::Warning => 30,
+            LogLevel::Info => 20,
+            LogLevel::Debug => 10,
+            LogLevel::Trace => 5,
+        }
+    }
+}
+
+/// Which asyncio event loop runs the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventLoop {
+    /// uvloop where it is installed, else asyncio's.
+    Auto,
+    /// What `asyncio.new_event_loop()` gives under the policy in force.
+    None,
+    /// asyncio's own.
+    Asyncio,
+    /// uvloop's.
+    Uvloop,
+    /// Import string of a callable without arguments that returns a loop. Not checked: what is
+    /// wrong with it is found, and said, when it is imported.
+    Factory(String),
+}
+
+impl EventLoop {
+    /// Its name, or the import string.
+    pub fn as_str(&self) -> &str {
+        match self {
+            EventLoop::Auto => "auto",
+            EventLoop::None => "none",
+            EventLoop::Asyncio => "asyncio",
+            EventLoop::Uvloop => "uvloop",
+            EventLoop::Factory(import) => import,
+        }
+    }
+}
+
+/// Which thread polls the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// The loop's own thread where the loop can watch a descriptor, else one I/O thread.
+    Auto,
+    /// The loop's own thread.
+    Fused,
+    /// So many I/O threads, at least one.
+    Threads(u16),
+}
+
+impl Placement {
+    /// As `--io-threads` says it: 0 for the loop's own thread, `None` for either.
+    pub const fn io_threads(self) -> Option<u16> {
+        match self {
+            Placement::Auto => None,
+            Placement::Fused => Some(0),
+            Placement::Threads(threads) => Some(threads),
+        }
+    }
+}
+
+/// Which HTTP/1 engine speaks on the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpEngine {
+    /// Our own.
+    Native,
+    /// The one on the crate async-h1, with its limits (cargo feature `async-h1`).
+    AsyncH1,
+}
+
+impl HttpEngine {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HttpEngine::Native => "auto",
+            HttpEngine::AsyncH1 => "async-h1",
+        }
+    }
+}
+
+/// Whether connections may become WebSockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebSockets {
+    /// As far as this server can.
+    Auto,
+    /// No: an upgrade is served as an ordinary request.
+    Off,
+}
+
+impl WebSockets {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WebSockets::Auto => "auto",
+            WebSockets::Off => "none",
+        }
+    }
+}
+
+/// Limits on what is written to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// Bytes of a response that may be unsent; above, `send()` waits.
+    pub unsent_bytes_max: usize,
+    /// Between two successful writes while something is unsent. Then the connection is cut.
+    pub write_timeout: Duration,
+}
+
+impl Default for OutputLimits {
+    fn default() -> Self {
+        OutputLimits {
+            unsent_bytes_max: 64 * 1024,
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
 
 /// Limits and timeouts of a connection's HTTP/1 machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +410,11 @@ pub struct DefaultHeaders {
 
 impl Default for DefaultHeaders {
     fn default() -> Self {
-        DefaultHeaders { date: true, server: true, extra: Vec::new() }
+        DefaultHeaders {
+            date: true,
+            server: true,
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -63,4 +425,53 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Headers added to every response.
     pub headers: DefaultHeaders,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_descriptor_wins_over_a_unix_socket_and_that_over_an_address() {
+        let mut config = Config::default();
+        assert_eq!(
+            config.bind(),
+            Bind::Tcp {
+                host: "127.0.0.1",
+                port: 8000
+            }
+        );
+        config.uds = Some("/run/app.sock".into());
+        config.uds_mode = Some(0o660);
+        let path = Path::new("/run/app.sock");
+        assert_eq!(
+            config.bind(),
+            Bind::Unix {
+                path,
+                mode: Some(0o660)
+            }
+        );
+        config.fd = Some(3);
+        assert_eq!(config.bind(), Bind::Descriptor(3));
+    }
+
+    #[test]
+    fn names_lead_back_to_their_values() {
+        for name in LogLevel::NAMES {
+            assert_eq!(LogLevel::from_name(name).map(LogLevel::as_str), Some(*name));
+        }
+        assert_eq!(Interface::from_name("asgi2"), Some(Interface::Asgi2));
+        assert_eq!(Lifespan::from_name("ON"), None);
+    }
+
+    #[test]
+    fn levels_have_the_numbers_of_pythons_logging() {
+        let numbers: Vec<u8> = LogLevel::NAMES
+            .iter()
+            .filter_map(|name| LogLevel::from_name(name))
+            .map(LogLevel::number)
+            .collect();
+        assert_eq!(numbers, [50, 40, 30, 20, 10, 5]);
+    }
 }

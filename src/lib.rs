@@ -1,4 +1,12 @@
 //! smolcorn: an ASGI server.
 
+pub mod access_log;
+pub mod asgi;
+pub mod cli;
 pub mod config;
+pub mod entry;
 pub mod http;
+pub mod net;
+pub mod percent;
+pub mod proxy;
+pub mod python;

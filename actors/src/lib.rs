@@ -11,8 +11,22 @@
 //! or Python: a connection drives any [`Protocol`](protocol::Protocol), and the dispatch actor
 //! hands batches to any application.
 
+#![deny(unsafe_code)]
+
 pub mod actor;
+mod connection;
+pub mod dispatch;
+pub mod limits;
+mod listener;
 pub mod mailbox;
 pub mod messages;
 pub mod outbox;
+pub mod placement;
 pub mod protocol;
+#[cfg(unix)]
+pub mod reactor;
+pub mod server;
+pub mod socket;
+pub mod stream;
+pub mod timers;
+pub mod trace;

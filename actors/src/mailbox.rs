@@ -75,8 +75,9 @@ impl<T> Mailbox<T> {
 
     /// Takes all messages that are there, in the order in which they were sent.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
-        self.bell.rung.store(false, Ordering::Release);
-        self.receiver.drain()
+        // Whoever sends after this swap rings again; when nobody rang, nothing has come.
+        let rung = self.bell.rung.swap(false, Ordering::AcqRel);
+        rung.then(|| self.receiver.drain()).into_iter().flatten()
     }
 
     /// True when no message waits.
@@ -87,5 +88,89 @@ impl<T> Mailbox<T> {
     /// How many messages wait.
     pub fn len(&self) -> usize {
         self.receiver.len()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_batch_wakes_once_and_comes_in_order() {
+        let count = Arc::new(Count::default());
+        let (address, mailbox) = mailbox();
+        mailbox.wake_with(&Waker::from(Arc::clone(&count)));
+        for number in 0..5 {
+            address.send(number).unwrap();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(mailbox.len(), 5);
+        assert_eq!(mailbox.drain().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert!(mailbox.is_empty());
+        assert_eq!(mailbox.drain().count(), 0);
+        mailbox.wake_with(&Waker::from(Arc::clone(&count)));
+        address.send(5).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_message_for_an_actor_that_has_ended_comes_back() {
+        let (address, mailbox) = mailbox();
+        drop(mailbox);
+        assert_eq!(address.send("late"), Err("late"));
+    }
+
+    #[test]
+    fn no_message_and_no_wake_is_lost_between_threads() {
+        struct Unpark(thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        const SENDERS: usize = 4;
+        const EACH: usize = 5_000;
+        let (address, mailbox) = mailbox();
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let address = address.clone();
+                thread::spawn(move || {
+                    for number in 0..EACH {
+                        address.send((sender, number)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut next = [0; SENDERS];
+        while next.iter().sum::<usize>() < SENDERS * EACH {
+            mailbox.wake_with(&waker);
+            let mut any = false;
+            for (sender, number) in mailbox.drain() {
+                assert_eq!(number, next[sender]);
+                next[sender] += 1;
+                any = true;
+            }
+            if !any {
+                thread::park();
+            }
+        }
+        for sender in senders {
+            sender.join().unwrap();
+        }
     }
 }

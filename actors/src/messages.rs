@@ -8,14 +8,21 @@ use crate::mailbox::Address;
 use crate::protocol::Protocol;
 
 /// To a listener. Senders: the server's life cycle (stop, abort) and the listener's own
-/// connection actors (closed).
+/// connection actors (closed, failed).
 pub enum ToListener {
     /// Accept what already waits, close the listening socket, and drain all connections.
     Stop,
-    /// Drop all connections now.
+    /// Close the listening socket and drop all connections now.
     Abort,
     /// A connection of this listener has ended.
     Closed(ConnectionId),
+    /// A connection of this listener could not begin: its thread's reactor refused the socket.
+    Failed {
+        /// Its number.
+        connection: ConnectionId,
+        /// What the system said.
+        error: std::io::Error,
+    },
 }
 
 /// To a connection. Senders: its listener (drain, abort) and the dispatch actor (commands).

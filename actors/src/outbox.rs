@@ -114,7 +114,10 @@ impl Outbox {
         {
             let before = bytes.len();
             write(bytes);
-            self.len_bytes += (bytes.len() - before) as u64;
+            self.len_bytes += bytes.len().saturating_sub(before) as u64;
+            if bytes.is_empty() {
+                self.pieces.pop_back();
+            }
         }
     }
 
@@ -133,7 +136,10 @@ impl Outbox {
             self.push_bytes(payload.as_bytes());
         } else {
             self.len_bytes += len as u64;
-            self.pieces.push_back(Piece::Bytes { payload, written: 0 });
+            self.pieces.push_back(Piece::Bytes {
+                payload,
+                written: 0,
+            });
         }
     }
 
@@ -166,7 +172,11 @@ impl Outbox {
             *slot = IoSlice::new(payload.as_bytes().get(*written..).unwrap_or_default());
             count += 1;
         }
-        if count == 0 { Next::Empty } else { Next::Slices(count) }
+        if count == 0 {
+            Next::Empty
+        } else {
+            Next::Slices(count)
+        }
     }
 
     /// Takes note that the peer's kernel has `bytes` more of what [`next`](Self::next) showed.
@@ -197,5 +207,118 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.pieces.clear();
         self.len_bytes = 0;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Loan(Vec<u8>);
+
+    impl LentBytes for Loan {
+        fn as_bytes(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    /// Takes up to `count` bytes out, as the system would.
+    fn write(outbox: &mut Outbox, count: usize) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 4];
+        let mut bytes = match outbox.next(&mut slices) {
+            Next::Empty => Vec::new(),
+            Next::Slices(filled) => slices[..filled]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect(),
+            Next::File { .. } => panic!("no file was pushed"),
+        };
+        bytes.truncate(count);
+        outbox.advance(bytes.len() as u64);
+        bytes
+    }
+
+    #[test]
+    fn small_pieces_are_one_slice_and_large_ones_are_not_copied() {
+        let mut outbox = Outbox::new();
+        outbox.push_bytes(b"head ");
+        outbox.push(Payload::Owned(b"body ".to_vec()));
+        let large = vec![b'x'; COPY_MAX_BYTES + 1];
+        let at = large.as_ptr();
+        outbox.push(Payload::Owned(large));
+        outbox.push_bytes(b"tail");
+        let mut slices = [IoSlice::new(&[]); 8];
+        assert!(matches!(outbox.next(&mut slices), Next::Slices(3)));
+        assert_eq!(&*slices[0], b"head body ");
+        assert_eq!(slices[1].as_ptr(), at);
+        assert_eq!(&*slices[2], b"tail");
+    }
+
+    #[test]
+    fn a_file_waits_for_the_bytes_before_it() {
+        let mut outbox = Outbox::new();
+        outbox.push_bytes(b"head");
+        outbox.push_file(File::open("Cargo.toml").unwrap(), 3, 10);
+        outbox.push_bytes(b"tail");
+        assert_eq!(outbox.len_bytes(), 18);
+        let mut slices = [IoSlice::new(&[]); 8];
+        assert!(matches!(outbox.next(&mut slices), Next::Slices(1)));
+        outbox.advance(4);
+        outbox.advance(7);
+        let mut slices = [IoSlice::new(&[]); 8];
+        let next = outbox.next(&mut slices);
+        let Next::File { offset, left, .. } = next else {
+            panic!("the file is in front");
+        };
+        assert_eq!((offset, left), (10, 3));
+        outbox.advance(3);
+        assert_eq!(write(&mut outbox, 9), b"tail");
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn nothing_appended_is_nothing() {
+        let mut outbox = Outbox::new();
+        outbox.append(|_| {});
+        outbox.push(Payload::empty());
+        outbox.push_bytes(b"");
+        assert!(outbox.is_empty());
+        assert!(matches!(outbox.next(&mut []), Next::Empty));
+        assert!(outbox.pieces.is_empty());
+    }
+
+    proptest! {
+        /// Whatever is pushed comes out, in order and once, however it is cut.
+        #[test]
+        fn bytes_come_out_as_they_went_in(
+            steps in prop::collection::vec(
+                (0usize..3, 0usize..3 * COPY_MAX_BYTES, 0usize..4 * COPY_MAX_BYTES),
+                1..40,
+            )
+        ) {
+            let mut outbox = Outbox::new();
+            let (mut expected, mut got) = (Vec::new(), Vec::new());
+            for (number, (kind, len, cut)) in steps.into_iter().enumerate() {
+                let bytes: Vec<u8> = (0..len).map(|at| (at + number) as u8).collect();
+                expected.extend_from_slice(&bytes);
+                match kind {
+                    0 => outbox.push_bytes(&bytes),
+                    1 => outbox.push(Payload::Owned(bytes)),
+                    _ => outbox.push(Payload::Lent(Box::new(Loan(bytes)))),
+                }
+                got.extend(write(&mut outbox, cut));
+                prop_assert_eq!(outbox.len_bytes() as usize, expected.len() - got.len());
+            }
+            while !outbox.is_empty() {
+                let bytes = write(&mut outbox, usize::MAX);
+                prop_assert!(!bytes.is_empty());
+                got.extend(bytes);
+            }
+            prop_assert!(got == expected);
+            prop_assert!(outbox.pieces.is_empty());
+        }
     }
 }

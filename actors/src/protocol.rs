@@ -14,9 +14,12 @@ pub trait Protocol: Sized + 'static {
     /// What the application tells the machine.
     type Command: Send + 'static;
 
+    /// Called once, before anything else.
+    fn begin(&mut self, io: &mut Io<'_, Self::Event>);
+
     /// Takes bytes from the peer and says how many it used. The rest is shown again, with what
-    /// has come behind it, when more has come or when [`wants_input`](Self::wants_input) has
-    /// turned true again.
+    /// has come behind it, when more has come, and after any other call that leaves
+    /// [`wants_input`](Self::wants_input) true.
     fn receive(&mut self, input: &[u8], io: &mut Io<'_, Self::Event>) -> usize;
 
     /// The peer will send nothing more; it may still read. `unused` bytes were never taken.

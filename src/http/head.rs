@@ -1,11 +1,27 @@
 //! The head of a request: request line and headers, in one buffer.
+//!
+//! `scan` finds a head's end in a growing input, `parse` makes a [`RequestHead`] of it, and
+//! `meaning` says how its message is framed. All are strict: what RFC 9112 lets a server refuse is refused, so
+//! that no two parsers can disagree about where a request ends.
+//!
+//! One strictness differs from uvicorn, whose default parser serves it: an HTTP/1.1 request
+//! without exactly one valid `Host` is refused (RFC 9112, section 3.2).
+
+mod meaning;
+mod parse;
+mod scan;
+mod target;
+
+pub use meaning::{Framing, Meaning};
+pub use parse::{Parsed, parse};
+pub use scan::{HeadScanner, Scan};
 
 /// Which version of HTTP/1 a request was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
-    /// HTTP/1.1
+    /// HTTP/1.1, or a later HTTP/1, which is served as 1.1 (RFC 9110, section 2.5).
     Http11,
 }
 
@@ -21,7 +37,7 @@ impl Version {
 
 /// A range of [`RequestHead`]'s buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub(super) struct Span {
     start: u32,
     end: u32,
 }
@@ -42,14 +58,37 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// The method, as sent.
-    pub fn method(&self) -> &str { todo!() }
+    pub fn method(&self) -> &str {
+        // A token is ASCII.
+        std::str::from_utf8(self.bytes(self.method)).unwrap_or_default()
+    }
+
     /// The version.
-    pub fn version(&self) -> Version { self.version }
-    /// The raw path (ASGI `raw_path` without the root path): bytes of the wire.
-    pub fn path(&self) -> &[u8] { self.bytes(self.path) }
-    /// The query string's bytes, undecoded.
-    pub fn query(&self) -> &[u8] { self.bytes(self.query) }
-    /// The headers: lower-case name, value.
-    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> { self.headers.iter().map(|(n, v)| (self.bytes(*n), self.bytes(*v))) }
-    fn bytes(&self, span: Span) -> &[u8] { self.buffer.get(span.start as usize..span.end as usize).unwrap_or_default() }
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The raw path (ASGI `raw_path` without the root path): bytes of the wire, all ASCII. `*`
+    /// for a request to the server as a whole.
+    pub fn path(&self) -> &[u8] {
+        self.bytes(self.path)
+    }
+
+    /// The query string's bytes, undecoded, all ASCII.
+    pub fn query(&self) -> &[u8] {
+        self.bytes(self.query)
+    }
+
+    /// The headers in the order of the wire: lower-case name, value.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (self.bytes(*name), self.bytes(*value)))
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        self.buffer
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
 }

@@ -8,9 +8,15 @@
 //! Nothing in this folder does I/O or knows of Python.
 
 pub mod body;
-pub mod head;
+pub mod date;
+pub mod factory;
+pub mod field;
 pub mod h1;
+pub mod head;
+pub mod limits;
+pub mod refusal;
 pub mod response;
+pub mod shared;
 
 use std::fs::File;
 
@@ -37,8 +43,8 @@ pub enum HttpEvent {
         last: bool,
     },
     /// The peer will send nothing more for this request, or everything has ended: `receive()`
-    /// shall say `http.disconnect`. Sent at most once for each request, and only while its
-    /// response is incomplete.
+    /// shall say `http.disconnect`. Sent only while the request's response is incomplete, at most
+    /// once with `gone: false` and at most once with `gone: true`.
     Disconnect {
         /// Whose request.
         stream: StreamId,

@@ -1,0 +1,552 @@
+//! The connection actor: owns one connected socket and the protocol machine on it.
+//!
+//! It reads what its machine wants to see, writes what its machine has to say, and carries the
+//! machine's events to the dispatch actor. What the bytes mean it does not know. Its mailbox is
+//! written by the dispatch actor ([`ToConnection::Command`]) and by its listener (drain, abort).
+
+mod input;
+mod machine;
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::Socket;
+
+use crate::actor::{ActorName, ConnectionId, StopReason};
+use crate::dispatch::DispatchAddress;
+use crate::limits::Limits;
+use crate::mailbox::{Address, Mailbox};
+use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
+use crate::outbox::Next;
+use crate::placement::Local;
+use crate::protocol::{Close, Protocol};
+use crate::stream::Stream;
+use crate::timers::{Tick, Timer};
+use crate::trace;
+use input::Input;
+use machine::Machine;
+
+/// At most so many reads in one go, before other connections have their turn.
+const READS_PER_TURN: usize = 4;
+/// At most so many bytes are written in one go, before other connections have their turn.
+const WRITTEN_PER_TURN_BYTES: u64 = 1024 * 1024;
+/// At most so many pieces in one call to the system.
+const SLICES_MAX: usize = 64;
+/// Where the reactor does not tell that a peer has gone while it is not read from, it is asked
+/// this often.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a new connection is made of, on its way from the listener to its thread.
+pub(crate) struct Accepted<C> {
+    pub id: ConnectionId,
+    /// Connected and nonblocking.
+    pub socket: Socket,
+    pub ends: Ends,
+    pub reply: Address<ToConnection<C>>,
+    pub mailbox: Mailbox<ToConnection<C>>,
+    pub listener: Address<ToListener>,
+}
+
+/// What all connections of one thread have in common.
+pub(crate) struct Nursery<P: Protocol> {
+    pub local: Rc<Local>,
+    pub make: Rc<dyn Fn(&Ends) -> P>,
+    pub dispatch: DispatchAddress<P>,
+    pub limits: Limits,
+}
+
+impl<P: Protocol> Nursery<P> {
+    /// Starts a connection actor on this thread.
+    pub fn spawn(self: &Rc<Self>, accepted: Accepted<P::Command>) {
+        let Accepted {
+            id,
+            socket,
+            ends,
+            reply,
+            mailbox,
+            listener,
+        } = accepted;
+        let stream = match self.local.register(socket) {
+            Ok(socket) => Stream::new(socket),
+            Err(error) => {
+                // The peer sees a close; the listener's table must not keep the number.
+                let _ = listener.send(ToListener::Failed {
+                    connection: id,
+                    error,
+                });
+                return;
+            }
+        };
+        let protocol = (self.make)(&ends);
+        let _ = self.dispatch.send(ToDispatch::Opened {
+            connection: id,
+            ends,
+            reply,
+        });
+        let dispatch = self.dispatch.clone();
+        let local = Rc::clone(&self.local);
+        self.local.spawn(Connection {
+            id,
+            mailbox,
+            stream: Some(stream),
+            input: Input::default(),
+            machine: Machine::new(protocol, id, dispatch, local),
+            phase: Phase::New,
+            write_deadline: None,
+            probe: None,
+            timer: None,
+            timer_at: None,
+            listener,
+            nursery: Rc::clone(self),
+        });
+    }
+}
+
+/// How far a connection has come.
+enum Phase {
+    /// The machine was not called yet.
+    New,
+    /// Both directions are open.
+    Open,
+    /// The peer has said that it sends no more.
+    ReadClosed,
+    /// Everything is written; what the peer still sends is dropped until it has finished too.
+    Lingering { until: Tick, dropped_bytes: u64 },
+    /// The actor has said goodbye.
+    Ended,
+}
+
+/// The actor: one task.
+struct Connection<P: Protocol> {
+    id: ConnectionId,
+    mailbox: Mailbox<ToConnection<P::Command>>,
+    /// Absent when the phase is `Ended`.
+    stream: Option<Stream>,
+    input: Input,
+    machine: Machine<P>,
+    phase: Phase,
+    /// Set while something waits to be written; moved on whenever the peer takes some.
+    write_deadline: Option<Tick>,
+    /// When to look whether the peer has gone.
+    probe: Option<Tick>,
+    timer: Option<Timer>,
+    /// What `timer` stands at.
+    timer_at: Option<Tick>,
+    listener: Address<ToListener>,
+    nursery: Rc<Nursery<P>>,
+}
+
+/// What one direction can do for now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    /// There may be more to do at once.
+    Ready,
+    /// The reactor wakes the task when there is more.
+    Waiting,
+}
+
+/// What is left of a turn.
+struct Budget {
+    reads: usize,
+    written_bytes: u64,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.reads == 0 || self.written_bytes == 0
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<P: Protocol> Unpin for Connection<P> {}
+
+impl<P: Protocol> Future for Connection<P> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let connection = self.get_mut();
+        // A panic of one machine must not reach the others: the state behind it is dropped.
+        let turn = catch_unwind(AssertUnwindSafe(|| connection.turn(context)));
+        match turn {
+            Ok(Ok(())) => Poll::Pending,
+            Ok(Err(reason)) => {
+                connection.end(reason);
+                Poll::Ready(())
+            }
+            Err(_) => {
+                connection.end(StopReason::Panicked);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+/// `Err` ends the actor.
+type Step<T> = Result<T, StopReason>;
+
+impl<P: Protocol> Connection<P> {
+    /// Does everything that can be done now.
+    fn turn(&mut self, context: &mut Context<'_>) -> Step<()> {
+        if let Phase::New = self.phase {
+            self.phase = Phase::Open;
+            self.trace(|| "started".to_owned());
+            self.timer = Some(self.nursery.local.timer(context.waker()));
+            self.machine.call(|protocol, io| protocol.begin(io));
+        }
+        self.take_mail(context)?;
+        let mut budget = Budget {
+            reads: READS_PER_TURN,
+            written_bytes: WRITTEN_PER_TURN_BYTES,
+        };
+        let mut first = true;
+        loop {
+            let reading = self.read(context, &mut budget)?;
+            if first {
+                // After the read: what came in time counts, even if we are late to look.
+                self.pass_deadline();
+                first = false;
+            }
+            let writing = self.write(context, &mut budget)?;
+            self.close_if_done()?;
+            let more_input =
+                self.reads_on() && (reading == Direction::Ready || self.input.may_be_taken());
+            let more_output = writing == Direction::Ready && !self.machine.outbox.is_empty();
+            if !more_input && !more_output {
+                break;
+            }
+            if budget.is_spent() {
+                context.waker().wake_by_ref();
+                break;
+            }
+        }
+        self.check_write_timeout()?;
+        self.notice_departure(context)?;
+        self.set_timer();
+        Ok(())
+    }
+
+    fn take_mail(&mut self, context: &Context<'_>) -> Step<()> {
+        self.mailbox.wake_with(context.waker());
+        for message in self.mailbox.drain() {
+            self.input.show_again();
+            match message {
+                ToConnection::Command(command) => {
+                    trace_line(self.id, &self.nursery, || "command".to_owned());
+                    self.machine
+                        .call(|protocol, io| protocol.command(command, io));
+                }
+                ToConnection::Drain => {
+                    trace_line(self.id, &self.nursery, || "drain".to_owned());
+                    self.machine.call(|protocol, io| protocol.drain(io));
+                }
+                ToConnection::Abort => {
+                    trace_line(self.id, &self.nursery, || "abort".to_owned());
+                    self.machine.call(|protocol, io| protocol.lost(io));
+                    return Err(StopReason::Aborted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// True while bytes from the peer are of use.
+    fn reads_on(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.machine.wants_input(),
+            Phase::Lingering { .. } => true,
+            Phase::New | Phase::ReadClosed | Phase::Ended => false,
+        }
+    }
+
+    /// Shows the machine what waits and what can be read.
+    fn read(&mut self, context: &mut Context<'_>, budget: &mut Budget) -> Step<Direction> {
+        while self.reads_on() {
+            if let Phase::Lingering { .. } = self.phase {
+                // What comes now is not for the machine.
+            } else if self.input.may_be_taken() {
+                let waiting = self.input.waiting();
+                let taken = self
+                    .machine
+                    .call(|protocol, io| protocol.receive(waiting, io));
+                self.input.take(taken);
+                continue;
+            }
+            if budget.reads == 0 {
+                return Ok(Direction::Ready);
+            }
+            budget.reads -= 1;
+            let local = Rc::clone(&self.nursery.local);
+            let mut scratch = local.scratch();
+            let Some(stream) = &mut self.stream else {
+                return Err(StopReason::Aborted);
+            };
+            match stream.poll_read(context, &mut scratch) {
+                Poll::Pending => return Ok(Direction::Waiting),
+                Poll::Ready(Ok(0)) => self.pass_eof()?,
+                Poll::Ready(Ok(count)) => {
+                    self.pass_bytes(scratch.get(..count).unwrap_or_default())?;
+                }
+                Poll::Ready(Err(_)) if matches!(self.phase, Phase::Lingering { .. }) => {
+                    return Err(StopReason::Finished);
+                }
+                Poll::Ready(Err(_)) => return Err(self.lost(StopReason::PeerGone)),
+            }
+        }
+        Ok(Direction::Ready)
+    }
+
+    fn pass_bytes(&mut self, bytes: &[u8]) -> Step<()> {
+        if let Phase::Lingering { dropped_bytes, .. } = &mut self.phase {
+            *dropped_bytes += bytes.len() as u64;
+            return if *dropped_bytes > self.nursery.limits.linger_bytes_max {
+                Err(StopReason::Finished)
+            } else {
+                Ok(())
+            };
+        }
+        if !self.input.waiting().is_empty() {
+            self.input.append(bytes);
+            return Ok(());
+        }
+        let taken = self
+            .machine
+            .call(|protocol, io| protocol.receive(bytes, io));
+        self.input.keep_rest(bytes.get(taken..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn pass_eof(&mut self) -> Step<()> {
+        if let Phase::Lingering { .. } = self.phase {
+            return Err(StopReason::Finished);
+        }
+        self.phase = Phase::ReadClosed;
+        self.trace(|| "peer sends no more".to_owned());
+        let unused = self.input.waiting().len();
+        self.machine
+            .call(|protocol, io| protocol.receive_eof(unused, io));
+        Ok(())
+    }
+
+    fn pass_deadline(&mut self) {
+        let now = self.nursery.local.clock().tick();
+        if self.machine.deadline.is_some_and(|at| at <= now) {
+            self.machine.deadline = None;
+            self.input.show_again();
+            self.machine.call(|protocol, io| protocol.deadline(io));
+        }
+    }
+
+    /// Writes what can be written, in as few calls as possible.
+    fn write(&mut self, context: &mut Context<'_>, budget: &mut Budget) -> Step<Direction> {
+        if self.machine.close == Close::Abort {
+            return Err(StopReason::Aborted);
+        }
+        let mut written = 0;
+        let direction = loop {
+            if budget.written_bytes == 0 {
+                break Direction::Ready;
+            }
+            match self.write_some(context) {
+                None => break Direction::Ready,
+                Some(Poll::Pending) => break Direction::Waiting,
+                Some(Poll::Ready(Ok(count))) => {
+                    self.machine.outbox.advance(count);
+                    written += count;
+                    budget.written_bytes = budget.written_bytes.saturating_sub(count);
+                }
+                Some(Poll::Ready(Err(error))) => {
+                    let reason = if is_peers(&error) {
+                        StopReason::PeerGone
+                    } else {
+                        StopReason::Aborted
+                    };
+                    return Err(self.lost(reason));
+                }
+            }
+        };
+        if written > 0 {
+            self.write_deadline = None;
+            self.input.show_again();
+            self.machine.call(|protocol, io| protocol.sent(written, io));
+        }
+        Ok(direction)
+    }
+
+    /// One write of what is in front; `None` when nothing waits.
+    fn write_some(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<u64>>> {
+        let stream = self.stream.as_mut()?;
+        if self.machine.outbox.is_empty() {
+            return None;
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        match self.machine.outbox.next(&mut slices) {
+            Next::Empty => None,
+            Next::Slices(count) => {
+                let slices = slices.get(..count).unwrap_or_default();
+                let written = stream.poll_write_vectored(context, slices);
+                Some(written.map_ok(|count| count as u64))
+            }
+            Next::File { file, offset, left } => {
+                Some(stream.poll_send_file(context, file, offset, left))
+            }
+        }
+    }
+
+    /// Ends the connection as the machine asked for it, when everything is written.
+    fn close_if_done(&mut self) -> Step<()> {
+        match self.machine.close {
+            Close::Abort => return Err(StopReason::Aborted),
+            Close::Open => return Ok(()),
+            Close::Flush | Close::Linger if !self.machine.outbox.is_empty() => return Ok(()),
+            Close::Flush => return Err(StopReason::Finished),
+            Close::Linger => {}
+        }
+        match self.phase {
+            Phase::Lingering { until, .. } => {
+                if until <= self.nursery.local.clock().tick() {
+                    return Err(StopReason::Finished);
+                }
+            }
+            Phase::ReadClosed => return Err(StopReason::Finished),
+            Phase::New | Phase::Open | Phase::Ended => {
+                let shut = self.stream.as_ref().map(Stream::shutdown_write);
+                if !matches!(shut, Some(Ok(()))) {
+                    return Err(StopReason::Finished);
+                }
+                self.trace(|| "lingers".to_owned());
+                let limits = &self.nursery.limits;
+                self.phase = Phase::Lingering {
+                    until: self.nursery.local.clock().tick_after(limits.linger_timeout),
+                    dropped_bytes: 0,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn check_write_timeout(&mut self) -> Step<()> {
+        let clock = self.nursery.local.clock();
+        if self.machine.outbox.is_empty() {
+            self.write_deadline = None;
+        } else if let Some(at) = self.write_deadline {
+            if at <= clock.tick() {
+                return Err(self.lost(StopReason::WriteTimeout));
+            }
+        } else {
+            self.write_deadline = Some(clock.tick_after(self.nursery.limits.write_timeout));
+        }
+        Ok(())
+    }
+
+    /// While nothing is read, the peer may go without a word.
+    fn notice_departure(&mut self, context: &mut Context<'_>) -> Step<()> {
+        if self.reads_on() {
+            self.probe = None;
+            return Ok(());
+        }
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
+        let clock = self.nursery.local.clock();
+        if stream.must_probe() {
+            match self.probe {
+                Some(at) if at > clock.tick() => return Ok(()),
+                Some(_) => self.probe = Some(clock.tick_after(PROBE_INTERVAL)),
+                None => {
+                    self.probe = Some(clock.tick_after(PROBE_INTERVAL));
+                    return Ok(());
+                }
+            }
+        }
+        if stream.poll_gone(context).is_ready() {
+            return Err(self.lost(StopReason::PeerGone));
+        }
+        Ok(())
+    }
+
+    fn set_timer(&mut self) {
+        let linger = match self.phase {
+            Phase::Lingering { until, .. } => Some(until),
+            _ => None,
+        };
+        let wanted = [
+            self.machine.deadline,
+            self.write_deadline,
+            self.probe,
+            linger,
+        ];
+        let at = wanted.into_iter().flatten().min();
+        if at != self.timer_at {
+            self.timer_at = at;
+            if let Some(timer) = &self.timer {
+                timer.set(at);
+            }
+        }
+    }
+
+    /// Tells the machine that its connection is gone.
+    fn lost(&mut self, reason: StopReason) -> StopReason {
+        self.machine.call(|protocol, io| protocol.lost(io));
+        reason
+    }
+
+    /// Says goodbye, after the socket is closed.
+    fn end(&mut self, reason: StopReason) {
+        if let Phase::Ended = self.phase {
+            return;
+        }
+        self.phase = Phase::Ended;
+        if let Some(stream) = self.stream.take() {
+            // Not an ordinary end: the peer must be able to see that something is missing.
+            let cut = self.machine.close == Close::Abort || !self.machine.outbox.is_empty();
+            if cut || reason == StopReason::Panicked {
+                stream.reset_on_close();
+            }
+        }
+        self.timer = None;
+        self.trace(|| format!("stopped: {reason}"));
+        let connection = self.id;
+        // Refused only by actors that have ended; then nobody has to know.
+        let _ = self
+            .nursery
+            .dispatch
+            .send(ToDispatch::Closed { connection, reason });
+        let _ = self.listener.send(ToListener::Closed(connection));
+    }
+
+    fn trace(&self, text: impl FnOnce() -> String) {
+        trace_line(self.id, &self.nursery, text);
+    }
+}
+
+fn trace_line<P: Protocol>(id: ConnectionId, nursery: &Nursery<P>, text: impl FnOnce() -> String) {
+    trace::line(&nursery.dispatch, ActorName::Connection(id), text);
+}
+
+/// True for errors that the peer or the network caused; the others are troubles of a file.
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+    )
+}
+
+impl<P: Protocol> Drop for Connection<P> {
+    fn drop(&mut self) {
+        // The placement ends with its connections on it.
+        self.end(StopReason::Aborted);
+    }
+}

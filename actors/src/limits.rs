@@ -1,0 +1,31 @@
+//! The limits of listener and connection actors, all in one place.
+
+use std::time::Duration;
+
+/// Limits and timeouts of the actors. Those of a protocol are the protocol's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Something waits to be written and the peer takes none of it for this long: the
+    /// connection is reset.
+    pub write_timeout: Duration,
+    /// At most so long a connection that ends with [`Close::Linger`] reads what the peer still
+    /// sends.
+    ///
+    /// [`Close::Linger`]: crate::protocol::Close::Linger
+    pub linger_timeout: Duration,
+    /// At most so many bytes are read and dropped during that time.
+    pub linger_bytes_max: u64,
+    /// Between two attempts to accept while the system refuses, for want of descriptors say.
+    pub accept_retry: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            write_timeout: Duration::from_secs(60),
+            linger_timeout: Duration::from_secs(2),
+            linger_bytes_max: 16 * 1024 * 1024,
+            accept_retry: Duration::from_millis(100),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Puts the actors together: one listener for each socket, and a nursery of connections on each
+//! thread of the placement.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+
+use async_io::Async;
+use socket2::Socket;
+
+use crate::connection::{Accepted, Nursery};
+use crate::dispatch::DispatchAddress;
+use crate::limits::Limits;
+use crate::listener::{Listener, Nurseries};
+use crate::mailbox::{Address, Mailbox, mailbox};
+use crate::messages::{Ends, ToListener};
+#[cfg(unix)]
+use crate::placement::fused::Fused;
+use crate::placement::threads::IoThreads;
+use crate::placement::{Local, Placement};
+use crate::protocol::Protocol;
+use crate::socket::ReadySocket;
+
+/// Makes the protocol machines of one thread.
+pub type Maker<P> = Rc<dyn Fn(&Ends) -> P>;
+
+/// Makes protocol machines. It is carried to each thread of the placement and asked there, once,
+/// for what makes the machines of that thread and may share things between them.
+pub trait ProtocolFactory: Clone + Send + 'static {
+    /// The machine.
+    type Protocol: Protocol;
+
+    /// What makes the machines of the current thread.
+    fn local(&self) -> Maker<Self::Protocol>;
+}
+
+/// The addresses of a server that runs.
+pub struct Running {
+    /// The listeners, in the order of their sockets; the first has number 1.
+    pub listeners: Vec<Address<ToListener>>,
+}
+
+impl Running {
+    /// Tells all listeners to stop: accept what waits, close the sockets, drain.
+    pub fn stop(&self) {
+        for listener in &self.listeners {
+            // Refused only by one that has ended.
+            let _ = listener.send(ToListener::Stop);
+        }
+    }
+
+    /// Tells all listeners to drop everything now.
+    pub fn abort(&self) {
+        for listener in &self.listeners {
+            let _ = listener.send(ToListener::Abort);
+        }
+    }
+}
+
+/// Starts a listener for each of `sockets`, which are bound and listening. What the actors have
+/// to say goes to `dispatch`. Errors: a socket cannot be made nonblocking or is refused by the
+/// reactor, or an I/O thread has ended.
+pub fn start<F: ProtocolFactory>(
+    placement: Placement<'_>,
+    sockets: Vec<Socket>,
+    factory: &F,
+    dispatch: &DispatchAddress<F::Protocol>,
+    limits: &Limits,
+) -> io::Result<Running> {
+    for socket in &sockets {
+        socket.set_nonblocking(true)?;
+    }
+    match placement {
+        #[cfg(unix)]
+        Placement::Fused(fused) => start_fused(fused, sockets, factory, dispatch, limits),
+        Placement::Threads(threads) => start_threads(threads, sockets, factory, dispatch, limits),
+    }
+}
+
+#[cfg(unix)]
+fn start_fused<F: ProtocolFactory>(
+    fused: &Fused,
+    sockets: Vec<Socket>,
+    factory: &F,
+    dispatch: &DispatchAddress<F::Protocol>,
+    limits: &Limits,
+) -> io::Result<Running> {
+    let local = fused.local();
+    let nursery = Rc::new(Nursery {
+        local: Rc::clone(local),
+        make: factory.local(),
+        dispatch: dispatch.clone(),
+        limits: limits.clone(),
+    });
+    // All or none: nothing is started before every socket is known to be good.
+    let sockets: Vec<ReadySocket> = sockets
+        .into_iter()
+        .map(|socket| local.register(socket))
+        .collect::<io::Result<_>>()?;
+    let mut running = Running {
+        listeners: Vec::new(),
+    };
+    for (socket, number) in sockets.into_iter().zip(1..) {
+        let (address, mail) = mailbox();
+        running.listeners.push(address.clone());
+        local.spawn(Listener::new(
+            number,
+            socket,
+            Rc::clone(local),
+            Nurseries::Here(Rc::clone(&nursery)),
+            dispatch.clone(),
+            limits.clone(),
+            (address, mail),
+        ));
+    }
+    Ok(running)
+}
+
+fn start_threads<F: ProtocolFactory>(
+    threads: &IoThreads,
+    sockets: Vec<Socket>,
+    factory: &F,
+    dispatch: &DispatchAddress<F::Protocol>,
+    limits: &Limits,
+) -> io::Result<Running> {
+    let sockets: Vec<Async<Socket>> = sockets
+        .into_iter()
+        .map(Async::new_nonblocking)
+        .collect::<io::Result<_>>()?;
+    let mut nurseries = Vec::new();
+    for index in 0..threads.count() {
+        let (address, accepted) = mailbox();
+        nurseries.push(address);
+        let (factory, dispatch, limits) = (factory.clone(), dispatch.clone(), limits.clone());
+        run_on(threads, index, move |local| {
+            let nursery = Rc::new(Nursery {
+                local: Rc::clone(local),
+                make: factory.local(),
+                dispatch,
+                limits,
+            });
+            local.spawn(receive_accepted(accepted, nursery));
+        })?;
+    }
+    let mut running = Running {
+        listeners: Vec::new(),
+    };
+    for ((socket, number), index) in sockets.into_iter().zip(1..).zip(0..) {
+        let (address, mail) = mailbox();
+        running.listeners.push(address.clone());
+        let (dispatch, limits) = (dispatch.clone(), limits.clone());
+        let nurseries = nurseries.clone();
+        run_on(threads, index, move |local| {
+            local.spawn(Listener::new(
+                number,
+                ReadySocket::portable(socket),
+                Rc::clone(local),
+                Nurseries::Threads(nurseries),
+                dispatch,
+                limits,
+                (address, mail),
+            ));
+        })?;
+    }
+    Ok(running)
+}
+
+fn run_on(
+    threads: &IoThreads,
+    index: usize,
+    job: impl FnOnce(&Rc<Local>) + Send + 'static,
+) -> io::Result<()> {
+    threads
+        .spawn_on(index, Box::new(job))
+        .map_err(|_| io::Error::other("an I/O thread has ended"))
+}
+
+/// Starts the connections that listeners on other threads hand over to this one.
+fn receive_accepted<P: Protocol>(
+    mailbox: Mailbox<Accepted<P::Command>>,
+    nursery: Rc<Nursery<P>>,
+) -> impl Future<Output = ()> {
+    poll_fn(move |context| {
+        mailbox.wake_with(context.waker());
+        for accepted in mailbox.drain() {
+            nursery.spawn(accepted);
+        }
+        Poll::Pending
+    })
+}

@@ -1,0 +1,132 @@
+//! A protocol for tests: it tells the dispatch actor everything that it is called with, and
+//! writes, closes, pauses and panics when it is told to.
+
+use std::fs::File;
+use std::rc::Rc;
+use std::time::Duration;
+
+use smolcorn_actors::messages::Ends;
+use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::protocol::{Close, Io, Protocol};
+use smolcorn_actors::server::{Maker, ProtocolFactory};
+
+/// What the machine was called with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    Begun,
+    /// Without its newline.
+    Line(String),
+    Eof {
+        unused: usize,
+    },
+    Sent(u64),
+    Deadline,
+    Drain,
+    Lost,
+}
+
+/// What the machine shall do.
+pub enum Tell {
+    Write(Payload),
+    File {
+        file: File,
+        offset: u64,
+        len: u64,
+    },
+    Close(Close),
+    /// Read no more lines.
+    Pause,
+    Resume,
+    Deadline(Option<Duration>),
+    Panic,
+}
+
+impl Tell {
+    pub fn write(bytes: impl Into<Vec<u8>>) -> Tell {
+        Tell::Write(Payload::Owned(bytes.into()))
+    }
+}
+
+/// Lines, each ended by a newline. After `!pause` it pauses, after `!panic` it panics, and
+/// `!close` flushes and closes; all other lines are only told.
+#[derive(Default)]
+pub struct Lines {
+    paused: bool,
+}
+
+impl Protocol for Lines {
+    type Event = Told;
+    type Command = Tell;
+
+    fn begin(&mut self, io: &mut Io<'_, Told>) {
+        io.emit(Told::Begun);
+    }
+
+    fn receive(&mut self, input: &[u8], io: &mut Io<'_, Told>) -> usize {
+        assert!(!self.paused, "shown bytes while paused");
+        let mut taken = 0;
+        while let Some(end) = input[taken..].iter().position(|byte| *byte == b'\n') {
+            let line = String::from_utf8_lossy(&input[taken..taken + end]).into_owned();
+            taken += end + 1;
+            match line.as_str() {
+                "!panic" => panic!("told to"),
+                "!close" => io.close(Close::Flush),
+                "!pause" => self.paused = true,
+                _ => {}
+            }
+            io.emit(Told::Line(line));
+            if self.paused {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn receive_eof(&mut self, unused: usize, io: &mut Io<'_, Told>) {
+        io.emit(Told::Eof { unused });
+    }
+
+    fn command(&mut self, command: Tell, io: &mut Io<'_, Told>) {
+        match command {
+            Tell::Write(payload) => io.outbox.push(payload),
+            Tell::File { file, offset, len } => io.outbox.push_file(file, offset, len),
+            Tell::Close(how) => io.close(how),
+            Tell::Pause => self.paused = true,
+            Tell::Resume => self.paused = false,
+            Tell::Deadline(Some(after)) => io.set_deadline(after),
+            Tell::Deadline(None) => io.clear_deadline(),
+            Tell::Panic => panic!("told to"),
+        }
+    }
+
+    fn sent(&mut self, bytes: u64, io: &mut Io<'_, Told>) {
+        io.emit(Told::Sent(bytes));
+    }
+
+    fn deadline(&mut self, io: &mut Io<'_, Told>) {
+        io.emit(Told::Deadline);
+    }
+
+    fn drain(&mut self, io: &mut Io<'_, Told>) {
+        io.emit(Told::Drain);
+    }
+
+    fn lost(&mut self, io: &mut Io<'_, Told>) {
+        io.emit(Told::Lost);
+    }
+
+    fn wants_input(&self) -> bool {
+        !self.paused
+    }
+}
+
+#[derive(Clone)]
+pub struct Factory;
+
+impl ProtocolFactory for Factory {
+    type Protocol = Lines;
+
+    fn local(&self) -> Maker<Lines> {
+        Rc::new(|_: &Ends| Lines::default())
+    }
+}

@@ -1,0 +1,67 @@
+"""The native core. Nothing in it is for applications."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Literal, final
+
+from smolcorn.config import Settings
+
+__version__: str
+
+def main(argv: list[str]) -> int:
+    """Runs the command line with these arguments and returns the exit status."""
+
+def bind(settings: Settings) -> list[Socket]:
+    """Binds and listens as the settings say. Raises OSError with the text to log."""
+
+@final
+class Socket:
+    """A listening socket."""
+
+    @property
+    def description(self) -> str:
+        """For the banner: a URL, `unix socket PATH` or `socket (HOST, PORT)`."""
+    def close(self) -> None:
+        """Closes it and unlinks the path that it created. Harmless if repeated."""
+
+@final
+class Engine:
+    """Listeners, connections and requests of one application on one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        loop: AbstractEventLoop,
+        app: Callable[..., Any],
+        direct: bool,
+        state: dict[str, Any] | None,
+        on_idle: Callable[[], None],
+        on_limit: Callable[[], None],
+    ) -> None:
+        """`direct`: calling `app` only makes a coroutine. `on_idle` is called whenever
+        connections or tasks reach zero after `stop()`; `on_limit` once, when
+        `limit_max_requests` requests are completed. Both on the loop's thread."""
+    def start(self, sockets: list[Socket]) -> None:
+        """Registers with the loop and begins to accept."""
+    @property
+    def placement(self) -> Literal["fused", "threads"]:
+        """Which threads poll the sockets."""
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+    @property
+    def tasks(self) -> int:
+        """Requests whose application has not returned."""
+    @property
+    def requests(self) -> int:
+        """Completed requests."""
+    def stop(self) -> None:
+        """Stops accepting; lets each connection finish its request, then closes it."""
+    def disconnect_streams(self) -> None:
+        """Tells unfinished requests `http.disconnect`."""
+    def cancel_tasks(self, message: str) -> int:
+        """Cancels unfinished requests, and returns how many."""
+    def abort(self) -> None:
+        """Cuts all connections."""
+    def close(self) -> None:
+        """Ends whatever is left, writes out the access log, joins all threads."""

@@ -1,0 +1,237 @@
+"""Finds the application and how it wants to be called.
+
+ASGI has two calling conventions, and applications come as functions, objects, classes,
+partials and decorated things. A mistake found here is one line at start-up; found later
+it would be a 500 for each request.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from smolcorn import trace
+from smolcorn.config import Settings
+from smolcorn.errors import EXIT_STARTUP, EXIT_USAGE, StartupError
+from smolcorn.importer import ImportFromStringError, import_from_string
+from smolcorn.types import ASGI2Application, ASGI3Application, Receive, Scope, Send
+
+Interface: TypeAlias = Literal["asgi3", "asgi2"]
+
+_LAYERS_MAX = 100
+"""Partials and decorators around an application; an object may claim endless ones."""
+
+_logger = logging.getLogger("uvicorn.error")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application, ready to be called with scope, receive and send."""
+
+    call: ASGI3Application
+    interface: Interface
+    """The convention of the application itself, before any adapter."""
+    is_coroutine_function: bool
+    """Calling it only makes a coroutine: its code runs when that is awaited."""
+
+
+class ASGI2Adapter:
+    """Calls an ASGI 2 application as if it were ASGI 3."""
+
+    def __init__(self, app: ASGI2Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        return await self.app(scope)(receive, send)
+
+
+def load_application(settings: Settings) -> Application:
+    """Imports the application that the settings name and adapts it.
+
+    Raises StartupError if there is none, or nothing that can be called. What the
+    application's own module or factory raises passes through.
+    """
+    if settings.interface == "wsgi":
+        raise StartupError("The interface 'wsgi' is not available yet.", EXIT_USAGE)
+    try:
+        found = import_from_string(settings.app)
+    except ImportFromStringError as error:
+        raise StartupError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
+    if settings.factory:
+        found = _call_factory(found)
+    elif _may_be_factory(found):
+        found = _call_possible_factory(found)
+    if not callable(found):
+        raise StartupError(
+            f'ASGI app "{settings.app}" is not callable: it is of type {_type(found)}.'
+        )
+    if settings.interface == "auto":
+        interface = detect_interface(found, settings.app)
+    else:
+        interface = settings.interface
+    call: ASGI3Application = ASGI2Adapter(found) if interface == "asgi2" else found
+    if trace.is_wanted():
+        call = trace.MessageLoggerMiddleware(call)
+    return Application(call, interface, only_makes_coroutine(call))
+
+
+def detect_interface(app: Callable[..., Any], name: str) -> Interface:
+    """Tells the convention from the looks of the callable.
+
+    Raises StartupError, which calls it `name`, if it can be neither.
+    """
+    if hasattr(_unwrapped(app), "__await__") and inspect.isclass(_unwrapped(app)):
+        return "asgi3"
+    signatures = list(_signatures(app))
+    if not signatures:
+        return "asgi3"
+    if _declared_async(app):
+        if any(_accepts(signature, 3) for signature in signatures):
+            return "asgi3"
+        raise _wrong_signature(name, signatures[0])
+    # The signature of what was decorated counts before the decorator's own.
+    for signature in signatures:
+        if _looks_like_wsgi(signature):
+            raise StartupError(
+                f'"{name}" takes (environ, start_response): it is a WSGI application. '
+                "WSGI is not available yet."
+            )
+        if _accepts(signature, 3):
+            return "asgi3"
+        if _accepts(signature, 1):
+            return "asgi2"
+    raise _wrong_signature(name, signatures[0])
+
+
+def only_makes_coroutine(app: Callable[..., Any]) -> bool:
+    """True if a call runs no code of the application and returns a coroutine object."""
+    while isinstance(app, functools.partial):
+        app = app.func
+    if inspect.isclass(app):
+        return False
+    if not (inspect.isfunction(app) or inspect.ismethod(app)):
+        app = type(app).__call__
+    function = getattr(app, "__func__", app)
+    return inspect.isfunction(function) and bool(
+        function.__code__.co_flags & inspect.CO_COROUTINE
+    )
+
+
+def _call_factory(factory: Any) -> Any:
+    """Returns what the factory makes. A TypeError is taken as one of its call."""
+    try:
+        return factory()
+    except TypeError as error:
+        raise _factory_error(error) from error
+
+
+def _factory_error(error: TypeError) -> StartupError:
+    """Says why the factory failed; and where, if that was in the factory's own code."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        _logger.error("Exception in ASGI app factory\n", exc_info=error)
+    return StartupError(f"Error loading ASGI app factory: {error}", EXIT_STARTUP)
+
+
+def _may_be_factory(app: Any) -> bool:
+    """True if the callable would accept a call without arguments."""
+    return (
+        callable(app)
+        and not _declared_async(app)
+        and any(_accepts(signature, 0) for signature in _signatures(app))
+    )
+
+
+def _call_possible_factory(app: Any) -> Any:
+    """Returns what a factory makes; `app` itself if it turns out to be none."""
+    try:
+        made = app()
+    except TypeError as error:
+        # A decorator that passes on whatever it gets accepts a call without
+        # arguments; what it decorates does not.
+        if any(_takes_anything(signature) for signature in _signatures(app)):
+            return app
+        raise _factory_error(error) from error
+    if inspect.isawaitable(made):
+        if inspect.iscoroutine(made):
+            made.close()
+        return app
+    _logger.warning(
+        "ASGI app factory detected. Using it, but please consider setting the "
+        "--factory flag explicitly."
+    )
+    return made
+
+
+def _declared_async(app: Any) -> bool:
+    """True for coroutine functions, and for objects, partials and wrappers of them."""
+    target = _unwrapped(app)
+    if inspect.iscoroutinefunction(target) or _has_marker(target):
+        return True
+    if inspect.isclass(target):
+        return False
+    method = type(target).__call__ if callable(target) else None
+    return inspect.iscoroutinefunction(method) or _has_marker(method)
+
+
+def _has_marker(target: Any) -> bool:
+    # Set by asgiref and Cython on what behaves like a coroutine function.
+    return getattr(target, "_is_coroutine", None) is not None
+
+
+def _unwrapped(app: Any) -> Any:
+    """What is behind partials and decorators that say what they wrap."""
+    for _ in range(_LAYERS_MAX):
+        if isinstance(app, functools.partial):
+            app = app.func
+        elif not inspect.isclass(app) and hasattr(app, "__wrapped__"):
+            app = app.__wrapped__
+        else:
+            break
+    return app
+
+
+def _signatures(app: Callable[..., Any]) -> Iterator[inspect.Signature]:
+    """The signature of what was decorated, then that of the callable itself."""
+    for follow in (True, False):
+        try:
+            yield inspect.signature(app, follow_wrapped=follow)
+        except (TypeError, ValueError):
+            continue
+
+
+def _accepts(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _takes_anything(signature: inspect.Signature) -> bool:
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def _looks_like_wsgi(signature: inspect.Signature) -> bool:
+    if list(signature.parameters)[:2] == ["environ", "start_response"]:
+        return True
+    return (
+        _accepts(signature, 2)
+        and not _accepts(signature, 3)
+        and not _accepts(signature, 1)
+    )
+
+
+def _wrong_signature(name: str, signature: inspect.Signature) -> StartupError:
+    return StartupError(
+        f'ASGI app "{name}" must take (scope, receive, send), but its parameters are '
+        f"{signature.replace(return_annotation=inspect.Signature.empty)}."
+    )
+
+
+def _type(value: object) -> str:
+    return f"'{type(value).__name__}'"

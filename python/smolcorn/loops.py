@@ -1,0 +1,116 @@
+"""Chooses the event loop, and runs a coroutine on it to the very end."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias, TypeVar, cast
+
+from smolcorn.errors import EXIT_STARTUP, StartupError
+from smolcorn.importer import ImportFromStringError, import_from_string
+
+LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
+T = TypeVar("T")
+
+CANCEL_SECONDS = 1.0
+"""How long tasks that are left over may take to end after they were cancelled."""
+
+
+def loop_factory(name: str) -> LoopFactory:
+    """Returns what makes the loop called `name`: auto, asyncio, uvloop, none, or an
+    import string of a callable without arguments.
+
+    Raises StartupError if there is no such loop.
+    """
+    if name == "auto":
+        try:
+            return _library_loop("uvloop")
+        except ImportError:
+            return _asyncio_loop
+    if name == "asyncio":
+        return _asyncio_loop
+    if name == "none":
+        return asyncio.new_event_loop
+    if name == "uvloop":
+        try:
+            return _library_loop(name)
+        except ImportError as error:
+            raise StartupError(
+                f"Cannot use the event loop '{name}': {error}."
+            ) from error
+    return _custom_loop(name)
+
+
+def run(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    factory: LoopFactory,
+    in_a_hurry: Callable[[], bool],
+) -> T:
+    """Runs `main` on a new loop, then ends whatever is left on it.
+
+    Waits for the threads of the loop's executor, too, unless `in_a_hurry` says no.
+    """
+    loop = factory()
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise StartupError(
+            f"The loop factory returned a '{type(loop).__name__}', not an event loop."
+        )
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main())
+    finally:
+        try:
+            _end_tasks(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            if not in_a_hurry():
+                loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.ProactorEventLoop()
+    return asyncio.SelectorEventLoop()
+
+
+def _library_loop(module: str) -> LoopFactory:
+    return cast(LoopFactory, importlib.import_module(module).new_event_loop)
+
+
+def _custom_loop(import_str: str) -> LoopFactory:
+    try:
+        factory = import_from_string(import_str)
+    except ImportFromStringError as error:
+        raise StartupError(
+            f"Error loading custom loop setup function. {error}", EXIT_STARTUP
+        ) from error
+    if not callable(factory):
+        raise StartupError(
+            "Error loading custom loop setup function. "
+            f'"{import_str}" is not callable.',
+            EXIT_STARTUP,
+        )
+    return cast(LoopFactory, factory)
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancels what is still running. A task that refuses is left behind."""
+    tasks = asyncio.all_tasks(loop)
+    if not tasks:
+        return
+    for task in tasks:
+        task.cancel()
+    done, _ = loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            loop.call_exception_handler(
+                {
+                    "message": "unhandled exception during shutdown",
+                    "exception": error,
+                    "task": task,
+                }
+            )

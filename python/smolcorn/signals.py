@@ -1,0 +1,68 @@
+"""Catches the signals that ask a server to stop, and hands them on afterwards.
+
+Only `signal.signal` is used, because loops differ in what they offer and on Windows
+there is nothing else. Handlers run in the main thread between two bytecodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import TypeAlias
+
+Handler: TypeAlias = Callable[[int, FrameType | None], None]
+
+STOP_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+"""Signals that stop the server; everything else keeps its meaning."""
+if sys.platform == "win32":
+    STOP_SIGNALS += (signal.SIGBREAK,)
+
+
+@contextlib.contextmanager
+def installed(handler: Handler) -> Iterator[None]:
+    """Has `handler` called for the stop signals; then restores the old handlers.
+
+    Outside the main thread it does nothing, for there Python allows nothing else.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            # None: a handler that Python does not know, and so cannot restore.
+            signal.signal(number, signal.SIG_DFL if old is None else old)
+
+
+def raise_again(numbers: Iterable[int]) -> None:
+    """Delivers the signals to the handlers that are installed now.
+
+    SIGINT without a handler becomes KeyboardInterrupt, as everywhere in Python.
+    """
+    for number in numbers:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            _flush()
+        signal.raise_signal(number)
+
+
+def die_of(number: int) -> None:
+    """Ends the process at once, as the signal does by default."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def _flush() -> None:
+    """Writes out what Python holds. The signal ends the process without doing so."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()

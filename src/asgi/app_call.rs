@@ -1,0 +1,215 @@
+//! The coroutine that runs in a request's task: it calls the application and sees how it ends.
+//!
+//! It stands between the task and the application's own coroutine so that no exception of an
+//! application (`SystemExit` included) reaches the loop, and so that a request's end is known
+//! without a callback. The call itself is made in the first step, inside the task and its
+//! context.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::awaitable::{self, Step};
+use super::exchange::Exchange;
+use super::receive::already_awaited;
+
+/// One call of the application, for one request.
+#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+pub struct AppCall {
+    exchange: Py<Exchange>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Not called yet; the scope.
+    Fresh(Py<PyAny>),
+    /// Called; the application's coroutine, or the iterator of what it returned.
+    Running(Py<PyAny>),
+    /// Over.
+    Ended,
+}
+
+impl AppCall {
+    /// A call that has not begun.
+    pub fn new(exchange: Py<Exchange>, scope: Py<PyAny>) -> AppCall {
+        AppCall {
+            exchange,
+            state: Mutex::new(State::Fresh(scope)),
+        }
+    }
+
+    /// True when the application has returned or raised.
+    pub fn has_ended(&self) -> bool {
+        matches!(*self.state(), State::Ended)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what runs, calling the application first if that has not been done.
+    fn running(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        match state {
+            State::Running(coroutine) => Ok(coroutine),
+            State::Fresh(scope) => self.call(py, scope),
+            State::Ended => Err(already_awaited("application")),
+        }
+    }
+
+    fn call(&self, py: Python<'_>, scope: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        let exchange = self.exchange.bind(py);
+        let receive = exchange.getattr(intern!(py, "receive"))?;
+        let send = exchange.getattr(intern!(py, "send"))?;
+        let app = self.exchange.get().border().application.bind(py);
+        let result = app.call1((scope, receive, send))?;
+        if is_native_coroutine(&result) {
+            return Ok(result.unbind());
+        }
+        if !result.hasattr(intern!(py, "__await__"))? {
+            return Err(PyTypeError::new_err(format!(
+                "The application returned {}, which cannot be awaited.",
+                result.get_type().name()?
+            )));
+        }
+        Ok(result.call_method0(intern!(py, "__await__"))?.unbind())
+    }
+
+    /// Runs the application up to its next wait. Never fails: an error is the end of the request.
+    fn step(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        let outcome = self
+            .running(py)
+            .and_then(|coroutine| resume(&coroutine, value).map(|step| (coroutine, step)));
+        self.settle(py, outcome)
+    }
+
+    fn step_with_error(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
+        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let outcome = match state {
+            State::Running(coroutine) => {
+                throw_into(py, &coroutine, error).map(|step| (coroutine, step))
+            }
+            State::Fresh(_) | State::Ended => Err(error),
+        };
+        self.settle(py, outcome)
+    }
+
+    fn settle(&self, py: Python<'_>, outcome: PyResult<(Py<PyAny>, Step)>) -> PyResult<Step> {
+        match outcome {
+            Ok((coroutine, Step::Yield(waited_for))) => {
+                *self.state() = State::Running(coroutine);
+                return Ok(Step::Yield(waited_for));
+            }
+            Ok((_, Step::Return(value))) => {
+                self.exchange.get().border().application_returned(
+                    py,
+                    self.exchange.bind(py),
+                    value.bind(py),
+                )?;
+            }
+            Err(error) => {
+                self.exchange.get().border().application_raised(
+                    py,
+                    self.exchange.bind(py),
+                    error,
+                )?;
+            }
+        }
+        Ok(Step::Return(py.None()))
+    }
+}
+
+fn is_native_coroutine(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: reads the object's type; the object is alive and the GIL is held.
+    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 }
+}
+
+/// One step of a coroutine or iterator, as `await` makes it.
+fn resume(coroutine: &Py<PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+    let py = value.py();
+    let mut result = std::ptr::null_mut();
+    // SAFETY: both objects are alive and the GIL is held; `PyIter_Send` gives a new reference in
+    // `result` for NEXT and RETURN, and null with an exception set for ERROR.
+    unsafe {
+        match ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &mut result) {
+            ffi::PySendResult::PYGEN_NEXT => Ok(Step::Yield(
+                Bound::from_owned_ptr_or_err(py, result)?.unbind(),
+            )),
+            ffi::PySendResult::PYGEN_RETURN => Ok(Step::Return(
+                Bound::from_owned_ptr_or_err(py, result)?.unbind(),
+            )),
+            ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+        }
+    }
+}
+
+fn throw_into(py: Python<'_>, coroutine: &Py<PyAny>, error: PyErr) -> PyResult<Step> {
+    match coroutine.call_method1(py, intern!(py, "throw"), (error,)) {
+        Ok(waited_for) => Ok(Step::Yield(waited_for)),
+        Err(error) if error.is_instance_of::<PyStopIteration>(py) => Ok(Step::Return(
+            error.value(py).getattr(intern!(py, "value"))?.unbind(),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+#[pymethods]
+impl AppCall {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let none = py.None();
+        match self.step(py, none.bind(py))? {
+            Step::Yield(waited_for) => Ok(Some(waited_for)),
+            Step::Return(_) => Ok(None),
+        }
+    }
+
+    fn send(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.step(py, value)?.into_python()
+    }
+
+    #[pyo3(signature = (error, value=None, _traceback=None))]
+    fn throw(
+        &self,
+        py: Python<'_>,
+        error: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.step_with_error(py, awaitable::thrown(error, value))?
+            .into_python()
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        if let State::Running(coroutine) = state {
+            match coroutine.call_method0(py, intern!(py, "close")) {
+                Err(error) if !error.is_instance_of::<PyGeneratorExit>(py) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers.
+    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
+        match &*self.state() {
+            State::Running(coroutine) if name.starts_with("cr_") || name.starts_with("__") => {
+                coroutine.getattr(py, name)
+            }
+            _ => Err(pyo3::exceptions::PyAttributeError::new_err(format!(
+                "'AppCall' object has no attribute '{name}'"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the dispatch actor remembers of a connection: where to answer, and how its two ends look
+//! in a scope. Made once for each connection, shared by its exchanges.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use smolcorn_actors::actor::ConnectionId;
+use smolcorn_actors::mailbox::Address;
+use smolcorn_actors::messages::{End, Ends, ToConnection};
+
+use crate::http::HttpCommand;
+
+/// A connection, as the application's side knows it.
+pub struct ConnectionRecord {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Where commands for it go.
+    pub reply: Address<ToConnection<HttpCommand>>,
+    /// `scope["client"]`: `(host, port)`, or `None` for a unix socket.
+    pub client: Py<PyAny>,
+    /// `scope["server"]`: `(host, port)`, or `(path, None)` for a unix socket.
+    pub server: Py<PyAny>,
+    /// The peer's address; `None` for a unix socket.
+    pub peer: Option<IpAddr>,
+    /// The client as the access log shows it: `ip:port`, or empty for a unix socket.
+    pub client_text: String,
+}
+
+impl ConnectionRecord {
+    /// Takes down a new connection. `unix_path` is where the server's unix socket is bound; its
+    /// own address may still show the name under which it was made.
+    pub fn new(
+        py: Python<'_>,
+        id: ConnectionId,
+        ends: &Ends,
+        reply: Address<ToConnection<HttpCommand>>,
+        unix_path: Option<&Path>,
+    ) -> PyResult<ConnectionRecord> {
+        let (client, peer, client_text) = match &ends.peer {
+            End::Inet(address) => {
+                let host = address.ip().to_string();
+                let text = format!("{host}:{}", address.port());
+                let tuple = client_tuple(py, &host, address.port())?;
+                (tuple, Some(address.ip()), text)
+            }
+            End::Unix(_) => (py.None(), None, String::new()),
+        };
+        let server = match &ends.local {
+            End::Inet(address) => client_tuple(py, &address.ip().to_string(), address.port())?,
+            End::Unix(path) => {
+                let path = unix_path
+                    .or(path.as_deref())
+                    .map(|path| path.to_string_lossy());
+                PyTuple::new(
+                    py,
+                    [path.into_pyobject(py)?.into_any(), py.None().into_bound(py)],
+                )?
+                .into_any()
+                .unbind()
+            }
+        };
+        Ok(ConnectionRecord {
+            id,
+            reply,
+            client,
+            server,
+            peer,
+            client_text,
+        })
+    }
+
+    /// Sends a command to the connection; one that has ended needs none.
+    pub fn command(&self, command: HttpCommand) {
+        let _ = self.reply.send(ToConnection::Command(command));
+    }
+}
+
+/// A `(host, port)` pair as scopes have it.
+pub fn client_tuple(py: Python<'_>, host: &str, port: u16) -> PyResult<Py<PyAny>> {
+    let host = PyString::new(py, host).into_any();
+    let port = port.into_pyobject(py)?.into_any();
+    Ok(PyTuple::new(py, [host, port])?.into_any().unbind())
+}

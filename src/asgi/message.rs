@@ -1,0 +1,239 @@
+//! What an application sends, read and checked once, here at the border.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
+use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+
+use super::lent::{LentBody, ReleaseAddress};
+use crate::http::field::{self, BadHeader};
+use crate::http::response::ResponseHead;
+
+/// The types of message that HTTP knows (ASGI, HTTP format 2.5, and its extensions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `http.response.start`
+    Start,
+    /// `http.response.body`
+    Body,
+    /// `http.response.pathsend`
+    PathSend,
+    /// `http.response.trailers`
+    Trailers,
+    /// `http.response.early_hint`
+    EarlyHint,
+    /// `http.response.debug`
+    Debug,
+    /// Anything else.
+    Unknown,
+}
+
+impl Kind {
+    /// Reads `message["type"]`.
+    pub fn of<'py>(message: &Bound<'py, PyAny>) -> PyResult<(Kind, Bound<'py, PyString>)> {
+        let text = item(message, intern!(message.py(), "type"))?.cast_into::<PyString>()?;
+        let kind = match text.to_str()? {
+            "http.response.start" => Kind::Start,
+            "http.response.body" => Kind::Body,
+            "http.response.pathsend" => Kind::PathSend,
+            "http.response.trailers" => Kind::Trailers,
+            "http.response.early_hint" => Kind::EarlyHint,
+            "http.response.debug" => Kind::Debug,
+            _ => Kind::Unknown,
+        };
+        Ok((kind, text))
+    }
+}
+
+/// `message[key]`, a `KeyError` when it is missing.
+fn item<'py>(
+    message: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match message.cast::<PyDict>() {
+        Ok(dict) => dict
+            .get_item(key)?
+            .ok_or_else(|| PyKeyError::new_err(key.clone().unbind())),
+        Err(_) => message.get_item(key),
+    }
+}
+
+/// `message.get(key)`.
+fn optional<'py>(
+    message: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if let Ok(dict) = message.cast::<PyDict>() {
+        return dict.get_item(key);
+    }
+    match message.get_item(key) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_instance_of::<PyKeyError>(message.py()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn flag(message: &Bound<'_, PyAny>, key: &Bound<'_, PyString>) -> PyResult<bool> {
+    optional(message, key)?.map_or(Ok(false), |value| value.is_truthy())
+}
+
+/// Reads `http.response.start`.
+pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Box<ResponseHead>> {
+    let py = message.py();
+    let status: i64 = item(message, intern!(py, "status"))?.extract()?;
+    let status = u16::try_from(status)
+        .ok()
+        .filter(|status| (200..=599).contains(status))
+        .ok_or_else(|| {
+            PyRuntimeError::new_err(format!(
+                "Invalid HTTP status code {status}: a response needs one from 200 to 599."
+            ))
+        })?;
+    let mut head = Box::new(ResponseHead::new(status));
+    if let Some(headers) = optional(message, intern!(py, "headers"))? {
+        each_header(&headers, |name, value| {
+            head.push(name, value).map_err(bad_header)
+        })?;
+    }
+    if flag(message, intern!(py, "trailers"))? {
+        head.expect_trailers();
+    }
+    Ok(head)
+}
+
+/// Reads `http.response.body`: the bytes, and whether more follow. Large ones are not copied
+/// but lent, and go `home` when they are written.
+pub fn read_body(message: &Bound<'_, PyAny>, home: &ReleaseAddress) -> PyResult<(Payload, bool)> {
+    let py = message.py();
+    let more = flag(message, intern!(py, "more_body"))?;
+    let Some(body) = optional(message, intern!(py, "body"))? else {
+        return Ok((Payload::empty(), more));
+    };
+    let body = match body.cast_into::<PyBytes>() {
+        Ok(bytes) => {
+            let slice = bytes.as_bytes();
+            if slice.len() <= COPY_MAX_BYTES {
+                return Ok((Payload::Owned(slice.to_vec()), more));
+            }
+            return Ok((Payload::Lent(Box::new(LentBody::new(bytes, home))), more));
+        }
+        Err(error) => error.into_inner(),
+    };
+    if let Ok(array) = body.cast::<PyByteArray>() {
+        return Ok((Payload::Owned(array.to_vec()), more));
+    }
+    if body.is_instance_of::<pyo3::types::PyMemoryView>() {
+        // A copy: what a view shows may change while we still write it.
+        let bytes = py.get_type::<PyBytes>().call1((&body,))?;
+        return Ok((
+            Payload::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()),
+            more,
+        ));
+    }
+    Err(PyTypeError::new_err(format!(
+        "The body of a response must be bytes, not {}.",
+        body.get_type().name()?
+    )))
+}
+
+/// Reads `http.response.pathsend` and opens the file.
+pub fn read_path_send(message: &Bound<'_, PyAny>) -> PyResult<(File, u64)> {
+    let path: PathBuf = item(message, intern!(message.py(), "path"))?.extract()?;
+    let file = File::open(&path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(PyRuntimeError::new_err(format!(
+            "'http.response.pathsend' needs a regular file, and {} is none.",
+            path.display()
+        )));
+    }
+    Ok((file, metadata.len()))
+}
+
+/// Reads `http.response.early_hint`: values for `link` headers.
+pub fn read_early_hint(message: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+    let links = item(message, intern!(message.py(), "links"))?;
+    links
+        .try_iter()?
+        .map(|link| {
+            let link = link?;
+            let value = link.cast::<PyBytes>()?.as_bytes();
+            if !field::is_field_value(value) {
+                return Err(bad_header(BadHeader::Value));
+            }
+            Ok(value.to_vec())
+        })
+        .collect()
+}
+
+/// Reads `http.response.trailers`: header lines, and whether more follow.
+pub fn read_trailers(message: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, bool)> {
+    let py = message.py();
+    let mut lines = Vec::new();
+    if let Some(headers) = optional(message, intern!(py, "headers"))? {
+        each_header(&headers, |name, value| {
+            field::push_line(&mut lines, name, value).map_err(bad_header)
+        })?;
+    }
+    Ok((lines, flag(message, intern!(py, "more_trailers"))?))
+}
+
+fn bad_header(error: BadHeader) -> PyErr {
+    PyRuntimeError::new_err(match error {
+        BadHeader::Name => "Invalid HTTP header name.",
+        BadHeader::Value => "Invalid HTTP header value.",
+        BadHeader::ContentLength => "Invalid HTTP header value: content-length.",
+    })
+}
+
+/// Calls `take` with each name and value of an iterable of two-item iterables of bytes.
+fn each_header(
+    headers: &Bound<'_, PyAny>,
+    mut take: impl FnMut(&[u8], &[u8]) -> PyResult<()>,
+) -> PyResult<()> {
+    if let Ok(list) = headers.cast::<PyList>() {
+        for pair in list.iter() {
+            one_header(&pair, &mut take)?;
+        }
+        return Ok(());
+    }
+    for pair in headers.try_iter()? {
+        one_header(&pair?, &mut take)?;
+    }
+    Ok(())
+}
+
+fn one_header(
+    pair: &Bound<'_, PyAny>,
+    take: &mut impl FnMut(&[u8], &[u8]) -> PyResult<()>,
+) -> PyResult<()> {
+    let (name, value) = if let Ok(tuple) = pair.cast::<PyTuple>() {
+        tuple.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?
+    } else {
+        let items: Vec<Bound<'_, PyAny>> = pair.try_iter()?.collect::<PyResult<_>>()?;
+        let found = items.len();
+        match <[_; 2]>::try_from(items) {
+            Ok([name, value]) => (name, value),
+            Err(_) => {
+                return Err(PyTypeError::new_err(format!(
+                    "A header is a pair of name and value, not {found} items."
+                )));
+            }
+        }
+    };
+    let name = name
+        .cast::<PyBytes>()
+        .map_err(|_| not_bytes("name", &name))?;
+    let value = value
+        .cast::<PyBytes>()
+        .map_err(|_| not_bytes("value", &value))?;
+    take(name.as_bytes(), value.as_bytes())
+}
+
+fn not_bytes(what: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("A header's {what} must be bytes, not {found:?}."))
+}

@@ -1,0 +1,186 @@
+//! A request's head as an ASGI scope (HTTP connection scope, spec 2.5).
+//!
+//! Keys and constant values are made once; the dicts are fresh for each request, because
+//! applications change them.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use super::connection::{ConnectionRecord, client_tuple};
+use super::header_names::HeaderNames;
+use crate::http::head::{RequestHead, Version};
+use crate::percent::decode_path;
+use crate::proxy::{Forwarded, TrustList};
+
+/// What makes scopes: everything that is the same for all requests.
+pub struct ScopeMaker {
+    /// All keys in their order, with the values that rarely change.
+    template: Py<PyDict>,
+    asgi: Py<PyDict>,
+    names: HeaderNames,
+    methods: Vec<(&'static str, Py<PyString>)>,
+    root_path: String,
+    /// The lifespan's state, of which each request gets a copy.
+    state: Option<Py<PyDict>>,
+    /// Whom to believe about forwarded clients; `None`: nobody (`--no-proxy-headers`).
+    trust: Option<TrustList>,
+}
+
+const METHODS: [&str; 8] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "QUERY",
+];
+
+/// A scope, and the client as a proxy named it.
+pub struct Scope<'py> {
+    /// The dict for the application.
+    pub dict: Bound<'py, PyDict>,
+    /// `ip:port` for the access log when a trusted proxy named another client.
+    pub forwarded_client: Option<String>,
+}
+
+impl ScopeMaker {
+    /// Prepares what all scopes share.
+    pub fn new(
+        py: Python<'_>,
+        root_path: &str,
+        state: Option<Py<PyDict>>,
+        trust: Option<TrustList>,
+    ) -> PyResult<ScopeMaker> {
+        let asgi = PyDict::new(py);
+        asgi.set_item("version", "3.0")?;
+        asgi.set_item("spec_version", "2.5")?;
+        let template = PyDict::new(py);
+        template.set_item(intern!(py, "type"), intern!(py, "http"))?;
+        template.set_item(intern!(py, "asgi"), py.None())?;
+        template.set_item(intern!(py, "http_version"), intern!(py, "1.1"))?;
+        template.set_item(intern!(py, "server"), py.None())?;
+        template.set_item(intern!(py, "client"), py.None())?;
+        template.set_item(intern!(py, "scheme"), intern!(py, "http"))?;
+        template.set_item(intern!(py, "root_path"), PyString::new(py, root_path))?;
+        for key in ["headers", "state", "method", "path", "raw_path"] {
+            template.set_item(PyString::intern(py, key), py.None())?;
+        }
+        template.set_item(intern!(py, "query_string"), PyBytes::new(py, b""))?;
+        template.set_item(intern!(py, "extensions"), py.None())?;
+        Ok(ScopeMaker {
+            template: template.unbind(),
+            asgi: asgi.unbind(),
+            names: HeaderNames::new(py),
+            methods: METHODS
+                .iter()
+                .map(|method| (*method, PyString::intern(py, method).unbind()))
+                .collect(),
+            root_path: root_path.to_owned(),
+            state,
+            trust,
+        })
+    }
+
+    /// Makes the scope of one request.
+    pub fn make<'py>(
+        &self,
+        py: Python<'py>,
+        connection: &ConnectionRecord,
+        head: &RequestHead,
+    ) -> PyResult<Scope<'py>> {
+        let dict = self.template.bind(py).copy()?;
+        dict.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
+        if head.version() == Version::Http10 {
+            dict.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?;
+        }
+        dict.set_item(intern!(py, "server"), connection.server.bind(py))?;
+        let forwarded = self.forwarded(connection, head);
+        let forwarded_client = match forwarded.client {
+            Some((host, port)) => {
+                let client = client_tuple(py, &host, port)?;
+                dict.set_item(intern!(py, "client"), client)?;
+                Some(format!("{host}:{port}"))
+            }
+            None => {
+                dict.set_item(intern!(py, "client"), connection.client.bind(py))?;
+                None
+            }
+        };
+        if let Some(scheme) = forwarded.scheme {
+            dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
+        }
+        dict.set_item(intern!(py, "headers"), self.headers(py, head)?)?;
+        let state = match &self.state {
+            Some(state) => state.bind(py).copy()?,
+            None => PyDict::new(py),
+        };
+        dict.set_item(intern!(py, "state"), state)?;
+        dict.set_item(intern!(py, "method"), self.method(py, head.method()))?;
+        self.set_path(py, &dict, head)?;
+        if !head.query().is_empty() {
+            dict.set_item(intern!(py, "query_string"), PyBytes::new(py, head.query()))?;
+        }
+        dict.set_item(intern!(py, "extensions"), extensions(py, head.version())?)?;
+        Ok(Scope {
+            dict,
+            forwarded_client,
+        })
+    }
+
+    fn forwarded(&self, connection: &ConnectionRecord, head: &RequestHead) -> Forwarded {
+        match &self.trust {
+            Some(trust) => trust.forwarded(head.headers(), connection.peer),
+            None => Forwarded::default(),
+        }
+    }
+
+    fn headers<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(
+            py,
+            head.headers()
+                .map(|(name, value)| {
+                    PyTuple::new(py, [self.names.get(py, name), PyBytes::new(py, value)])
+                })
+                .collect::<PyResult<Vec<_>>>()?,
+        )
+    }
+
+    fn method<'py>(&self, py: Python<'py>, method: &str) -> Bound<'py, PyString> {
+        self.methods
+            .iter()
+            .find(|(known, _)| *known == method)
+            .map_or_else(
+                || PyString::new(py, method),
+                |(_, object)| object.bind(py).clone(),
+            )
+    }
+
+    /// `path` and `raw_path`, both behind the root path.
+    fn set_path(
+        &self,
+        py: Python<'_>,
+        dict: &Bound<'_, PyDict>,
+        head: &RequestHead,
+    ) -> PyResult<()> {
+        let decoded = decode_path(head.path());
+        if self.root_path.is_empty() {
+            dict.set_item(intern!(py, "path"), PyString::new(py, &decoded))?;
+            dict.set_item(intern!(py, "raw_path"), PyBytes::new(py, head.path()))?;
+        } else {
+            let path = format!("{}{decoded}", self.root_path);
+            dict.set_item(intern!(py, "path"), path)?;
+            let mut raw = self.root_path.as_bytes().to_vec();
+            raw.extend_from_slice(head.path());
+            dict.set_item(intern!(py, "raw_path"), PyBytes::new(py, &raw))?;
+        }
+        Ok(())
+    }
+}
+
+/// The extensions that this version of HTTP can carry.
+fn extensions(py: Python<'_>, version: Version) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "http.response.pathsend"), PyDict::new(py))?;
+    dict.set_item(intern!(py, "http.response.debug"), PyDict::new(py))?;
+    if version == Version::Http11 {
+        dict.set_item(intern!(py, "http.response.early_hint"), PyDict::new(py))?;
+        dict.set_item(intern!(py, "http.response.trailers"), PyDict::new(py))?;
+    }
+    Ok(dict)
+}

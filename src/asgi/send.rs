@@ -1,0 +1,82 @@
+//! What `send(message)` returns: a coroutine that ends when the message is taken.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::PyStopIteration;
+use pyo3::prelude::*;
+
+use super::awaitable;
+use super::exchange::{Exchange, Sent};
+use super::receive::already_awaited;
+
+/// One call of `send()`. The message is looked at when the coroutine is first run, as with any
+/// `async def`; it waits while the connection has too much to write.
+#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+pub struct SendCall {
+    call: Mutex<Option<(Py<Exchange>, Py<PyAny>)>>,
+}
+
+impl SendCall {
+    /// A call that has not begun.
+    pub fn new(exchange: Py<Exchange>, message: Py<PyAny>) -> SendCall {
+        SendCall {
+            call: Mutex::new(Some((exchange, message))),
+        }
+    }
+
+    fn call(&self) -> MutexGuard<'_, Option<(Py<Exchange>, Py<PyAny>)>> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A future to wait for, or `None` when the message was taken.
+    fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let Some((exchange, message)) = self.call().take() else {
+            return Err(already_awaited("send()"));
+        };
+        match Exchange::accept(exchange.bind(py), message.bind(py))? {
+            Sent::Accepted => Ok(None),
+            Sent::Wait(future) => {
+                *self.call() = Some((exchange, message));
+                Ok(Some(future))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl SendCall {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// `None` ends the iteration, and the `await` with it, without an exception object.
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.step(py)
+    }
+
+    fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.step(py)?
+            .ok_or_else(|| PyStopIteration::new_err((py.None(),)))
+    }
+
+    #[pyo3(signature = (error, value=None, _traceback=None))]
+    fn throw(
+        &self,
+        error: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let call = self.call().take();
+        drop(call);
+        Err(awaitable::thrown(error, value))
+    }
+
+    fn close(&self) {
+        let call = self.call().take();
+        drop(call);
+    }
+}

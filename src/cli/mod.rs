@@ -1,0 +1,103 @@
+//! The command line: from argv and the environment to a [`Config`].
+//!
+//! ```text
+//!   argv, env -> normalise.rs -> arguments.rs (argh) -> resolve.rs -> Config
+//!                     ^               ^
+//!   table.rs (one record per option)  values.rs (one type per kind of value)
+//!                     v
+//!            help.rs, docs/options.md
+//! ```
+//!
+//! Nothing here prints, ends the process or knows Python. A [`UsageError`] is the user's fault
+//! and says what to write to stderr.
+
+pub mod arguments;
+#[cfg(test)]
+mod docs;
+pub mod error;
+pub mod help;
+pub mod normalise;
+pub mod options;
+mod resolve;
+pub mod suggest;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod values;
+
+pub use error::UsageError;
+
+use crate::config::Config;
+use arguments::Arguments;
+use normalise::normalise;
+use options::Action;
+
+/// Which of its forms the program has.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// What the user called: `smolcorn`, or `python -m smolcorn`.
+    pub name: &'a str,
+    /// Name and version of the interpreter, `CPython 3.13.0`.
+    pub interpreter: &'a str,
+    /// True for the binary, which looks for a Python environment; false for the wheel, which
+    /// runs in one.
+    pub embeds_python: bool,
+}
+
+/// What the user wants.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Serve.
+    Run(Box<Config>),
+    /// Print to stdout and end with this status.
+    Print {
+        /// Lines with their ends.
+        text: String,
+        /// Always 0 so far.
+        exit_code: i32,
+    },
+    /// Print [`UsageError::text`] to stderr and end with [`UsageError::EXIT_CODE`].
+    Usage(UsageError),
+}
+
+/// Reads the command line (`argv` without the program's name) and the environment.
+///
+/// Paths that must exist are looked up; nothing else outside the arguments is touched. Who runs
+/// the result calls [`Config::with_late_environment`] after the environment file is loaded.
+pub fn parse(
+    argv: &[String],
+    env: impl Fn(&str) -> Option<String>,
+    program: &Program<'_>,
+) -> Parsed {
+    try_parse(argv, &env, program).unwrap_or_else(Parsed::Usage)
+}
+
+fn try_parse(
+    argv: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+    program: &Program<'_>,
+) -> Result<Parsed, UsageError> {
+    let normalised = normalise(argv, env)?;
+    let text = match normalised.action {
+        Some(Action::Help) => Some(help::help(program)),
+        Some(Action::Version) => Some(help::version(program)),
+        None => None,
+    };
+    if let Some(text) = text {
+        return Ok(Parsed::Print { text, exit_code: 0 });
+    }
+    let arguments = Arguments::parse(&normalised)?;
+    match arguments.words.as_slice() {
+        [] => return Err(UsageError::missing_app()),
+        [_] => {}
+        [_, extra @ ..] => return Err(UsageError::extra_arguments(extra)),
+    }
+    normalised.refuse_planned()?;
+    if arguments.python.is_some() && !program.embeds_python {
+        return Err(UsageError::new(
+            "Option '--python' is for the smolcorn binary; here the interpreter that runs \
+             smolcorn is the one that serves.",
+        ));
+    }
+    Ok(Parsed::Run(Box::new(Config::try_from(arguments)?)))
+}

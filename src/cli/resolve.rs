@@ -1,0 +1,190 @@
+//! From what the user typed to what the server shall do: defaults, and checks across options.
+
+use std::time::Duration;
+
+use super::arguments::Arguments;
+use super::error::{UsageError, quoted};
+use super::values::{HeaderLine, Int, Truth, integer};
+use crate::config::{
+    Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
+};
+
+impl TryFrom<Arguments> for Config {
+    type Error = UsageError;
+
+    /// Fails when options contradict each other or ask for what does not exist yet.
+    fn try_from(given: Arguments) -> Result<Config, UsageError> {
+        // An empty path is none, as with uvicorn.
+        let uds = given.uds.clone().filter(|path| !path.is_empty());
+        if given.uds_mode.is_some() && uds.is_none() {
+            return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
+        }
+        let workers = given.workers.map(workers).transpose()?;
+        let mut config = Config::default();
+        set_limits(&mut config.http.limits, &given);
+        set_output_limits(&mut config.output, &given);
+        set_headers(&mut config.http.headers, &given);
+        let seconds = |Int(seconds)| Duration::from_secs(unsigned(seconds));
+        Ok(Config {
+            app: given.words.into_iter().next().unwrap_or(config.app),
+            app_dir: given.app_dir.or(config.app_dir),
+            factory: given.factory.map_or(config.factory, truth),
+            interface: given.interface.unwrap_or(config.interface),
+            lifespan: given.lifespan.unwrap_or(config.lifespan),
+            env_file: given.env_file.map(|path| path.0),
+            root_path: given.root_path.unwrap_or(config.root_path),
+            reset_contextvars: given
+                .reset_contextvars
+                .map_or(config.reset_contextvars, truth),
+            event_loop: given.event_loop.unwrap_or(config.event_loop),
+            placement: given
+                .io_threads
+                .map_or(config.placement, |Int(n)| placement(n)),
+            python: given.python.map(|path| path.0),
+            host: given.host.unwrap_or(config.host),
+            port: given.port.map_or(config.port, |Int(port)| narrow(port)),
+            uds: uds.map(Into::into),
+            uds_mode: given.uds_mode.map(|mode| mode.0),
+            fd: given.fd.map(|Int(fd)| narrow(fd)),
+            backlog: given.backlog.map_or(config.backlog, |Int(n)| narrow(n)),
+            http_engine: given.http.unwrap_or(config.http_engine),
+            http: config.http,
+            output: config.output,
+            websockets: given.ws.unwrap_or(config.websockets),
+            proxy_headers: given.proxy_headers.map_or(config.proxy_headers, truth),
+            forwarded_allow_ips: given.forwarded_allow_ips,
+            limit_concurrency: given.limit_concurrency.map(|Int(n)| narrow(n)),
+            limit_max_requests: given.limit_max_requests.map(|Int(n)| unsigned(n)),
+            limit_max_requests_jitter: given
+                .limit_max_requests_jitter
+                .map_or(config.limit_max_requests_jitter, |Int(n)| unsigned(n)),
+            workers,
+            worker_healthcheck_timeout: given
+                .timeout_worker_healthcheck
+                .map_or(config.worker_healthcheck_timeout, seconds),
+            graceful_shutdown_timeout: given
+                .timeout_graceful_shutdown
+                .map_or(config.graceful_shutdown_timeout, seconds),
+            log_config: given.log_config.map(|path| path.0),
+            log_level: given.log_level,
+            access_log: given.access_log.map_or(config.access_log, truth),
+            use_colors: given.use_colors.map(truth),
+        })
+    }
+}
+
+impl Config {
+    /// Settles what two variables say that are read late: after the application's environment
+    /// file, from which they may come. Options, and variables with our prefixes, win over them.
+    pub fn with_late_environment(
+        mut self,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, UsageError> {
+        if self.workers.is_none() {
+            let text = env("WEB_CONCURRENCY").filter(|text| !text.is_empty());
+            self.workers = Some(text.map_or(Ok(1), |text| web_concurrency(&text))?);
+        }
+        if self.forwarded_allow_ips.is_none() {
+            // An empty variable is a list without members: nobody is trusted.
+            let text = env("FORWARDED_ALLOW_IPS");
+            self.forwarded_allow_ips =
+                Some(text.unwrap_or_else(|| FORWARDED_ALLOW_IPS_DEFAULT.to_owned()));
+        }
+        Ok(self)
+    }
+}
+
+fn truth(Truth(value): Truth) -> bool {
+    value
+}
+
+/// A number whose type has checked that it is not negative.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// A number whose type has checked that it fits; one that a smaller machine cannot hold becomes
+/// what it can hold.
+fn narrow<T: TryFrom<i64> + Bounded>(number: i64) -> T {
+    T::try_from(number).unwrap_or(T::MAX)
+}
+
+/// What has a largest value.
+trait Bounded {
+    const MAX: Self;
+}
+
+macro_rules! bounded {
+    ($($number:ty),*) => { $(impl Bounded for $number { const MAX: Self = <$number>::MAX; })* };
+}
+bounded!(u16, u32, i32, usize);
+
+fn placement(io_threads: i64) -> Placement {
+    match io_threads {
+        0 => Placement::Fused,
+        n => Placement::Threads(narrow(n)),
+    }
+}
+
+/// None and below mean one, as with uvicorn.
+fn workers(Int(number): super::arguments::AnyInt) -> Result<u32, UsageError> {
+    match number {
+        ..=1 => Ok(1),
+        _ => Err(UsageError::unavailable("Option '--workers' above 1")),
+    }
+}
+
+fn web_concurrency(text: &str) -> Result<u32, UsageError> {
+    match integer(text) {
+        Some(..=1) => Ok(1),
+        Some(_) => Err(UsageError::unavailable("WEB_CONCURRENCY above 1")),
+        None => {
+            let what = format!("{} is not a valid integer.", quoted(text));
+            Err(UsageError::invalid_value("WEB_CONCURRENCY", &what))
+        }
+    }
+}
+
+fn set_limits(limits: &mut HttpLimits, given: &Arguments) {
+    if let Some(Int(bytes)) = given
+        .limit_head_size
+        .or(given.h11_max_incomplete_event_size)
+    {
+        limits.head_bytes_max = narrow(bytes);
+    }
+    if let Some(Int(headers)) = given.limit_header_count {
+        limits.header_count_max = narrow(headers);
+    }
+    limits.body_bytes_max = given.limit_request_body.map(|Int(bytes)| unsigned(bytes));
+    if let Some(Int(bytes)) = given.limit_unread_body {
+        limits.drain_bytes_max = unsigned(bytes);
+    }
+    if let Some(Int(bytes)) = given.limit_body_buffer {
+        limits.body_unread_max = narrow(bytes);
+    }
+    if let Some(Int(seconds)) = given.timeout_keep_alive {
+        limits.keep_alive_timeout = Duration::from_secs(unsigned(seconds));
+    }
+    if let Some(seconds) = given.timeout_head {
+        limits.head_timeout = seconds.0;
+    }
+    if let Some(seconds) = given.timeout_body {
+        limits.body_timeout = seconds.0;
+    }
+}
+
+fn set_output_limits(limits: &mut OutputLimits, given: &Arguments) {
+    if let Some(Int(bytes)) = given.limit_write_buffer {
+        limits.unsent_bytes_max = narrow(bytes);
+    }
+    if let Some(seconds) = given.timeout_write {
+        limits.write_timeout = seconds.0;
+    }
+}
+
+fn set_headers(headers: &mut DefaultHeaders, given: &Arguments) {
+    headers.date = given.date_header.map_or(headers.date, truth);
+    headers.server = given.server_header.map_or(headers.server, truth);
+    let lines = given.header.iter().cloned();
+    headers.extra = lines.map(|HeaderLine(name, value)| (name, value)).collect();
+}

@@ -1,0 +1,473 @@
+//! The option table: one record per option, in the order of the help.
+//!
+//! A record says everything about its option that is text. What a value means is said where it
+//! is used: types in [`arguments`](super::arguments), defaults and units in
+//! [`config`](crate::config).
+
+use super::options::Kind::{
+    Action as Do, Boolean, Choice, ChoiceOrImport, Flag, Float, Integer, Octal, Pair, Path, Text,
+};
+use super::options::{Action, OptionSpec, Section};
+use super::values::{HTTP_NAMES, LOOP_NAMES, WS_NAMES};
+use crate::config::{Interface, Lifespan, LogLevel};
+
+const TEXT: super::options::Kind = Text("TEXT");
+
+/// uvicorn's options and ours.
+pub static SECTIONS: &[Section] = &[
+    Section {
+        title: "Application",
+        options: APPLICATION,
+    },
+    Section {
+        title: "Sockets",
+        options: SOCKETS,
+    },
+    Section {
+        title: "HTTP",
+        options: HTTP,
+    },
+    Section {
+        title: "Limits",
+        options: LIMITS,
+    },
+    Section {
+        title: "Timeouts",
+        options: TIMEOUTS,
+    },
+    Section {
+        title: "Event loop and processes",
+        options: PROCESSES,
+    },
+    Section {
+        title: "Logging",
+        options: LOGGING,
+    },
+    Section {
+        title: "WebSocket",
+        options: WEBSOCKET,
+    },
+    Section {
+        title: "TLS",
+        options: TLS,
+    },
+    Section {
+        title: "Reload",
+        options: RELOAD,
+    },
+    Section {
+        title: "General",
+        options: GENERAL,
+    },
+];
+
+const APPLICATION: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "app-dir",
+        TEXT,
+        "Directory to import APP from, put in front of sys.path. Empty: the working directory.",
+    )
+    .default(""),
+    OptionSpec::uvicorn(
+        "factory",
+        Flag,
+        "APP is a callable without arguments that returns the application.",
+    ),
+    OptionSpec::uvicorn(
+        "interface",
+        Choice(Interface::NAMES),
+        "How the application is called. auto: as it looks.",
+    )
+    .default("auto")
+    .partly("wsgi")
+    .notes(
+        "`auto` also knows callables that return a coroutine, partials and decorated functions \
+         as ASGI 3.",
+    ),
+    OptionSpec::uvicorn(
+        "lifespan",
+        Choice(Lifespan::NAMES),
+        "Tell the application of start-up and shutdown. auto: if it knows how.",
+    )
+    .default("auto")
+    .notes(
+        "With `auto`, an error raised by the application's own start-up code ends the server; \
+         only an application that does not know the scope type is taken as one without lifespan.",
+    ),
+    OptionSpec::uvicorn(
+        "env-file",
+        Path,
+        "File of environment variables to load before APP is imported.",
+    )
+    .notes(
+        "Variables that are already set stay. `WEB_CONCURRENCY` and `FORWARDED_ALLOW_IPS` may \
+         come from this file; `SMOLCORN_*` and `UVICORN_*` have been read before it.",
+    ),
+    OptionSpec::uvicorn(
+        "root-path",
+        TEXT,
+        "ASGI root_path: the prefix under which a proxy serves APP.",
+    )
+    .default(""),
+    OptionSpec::uvicorn(
+        "reset-contextvars",
+        Flag,
+        "Run each request in an empty contextvars.Context.",
+    )
+    .notes(
+        "Without it a request runs in a copy of the server's own clean context; in neither case \
+         does it see what an earlier request has set.",
+    ),
+];
+
+const SOCKETS: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "host",
+        TEXT,
+        "Name or address to listen on. Empty: all interfaces.",
+    )
+    .default("127.0.0.1")
+    .notes("A name with several addresses binds all of them."),
+    OptionSpec::uvicorn("port", Integer, "Port to listen on. 0: any free one.")
+        .default("8000")
+        .notes("A port outside 0 to 65535 is a usage error."),
+    OptionSpec::uvicorn(
+        "uds",
+        TEXT,
+        "Unix socket to listen on, in place of host and port.",
+    )
+    .notes("Nothing but a socket is ever replaced or deleted."),
+    OptionSpec::own(
+        "uds-mode",
+        Octal,
+        "Permission bits of the Unix socket. Unset: those of the socket that it replaces, or 666.",
+    )
+    .notes("Needs `--uds`."),
+    OptionSpec::uvicorn(
+        "fd",
+        Integer,
+        "Descriptor of a socket to listen on. Wins over --uds and --host.",
+    ),
+    OptionSpec::uvicorn(
+        "backlog",
+        Integer,
+        "Connections that the kernel holds until they are accepted.",
+    )
+    .default("2048"),
+];
+
+const HTTP: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "http",
+        Choice(HTTP_NAMES),
+        "HTTP/1 engine. auto, h11, httptools and zttp all mean the built-in one.",
+    )
+    .default("auto")
+    .notes(
+        "`async-h1` needs a build with the cargo feature `async-h1`; its limits stand at the end \
+         of this page. A protocol class (`module:Class`) is a usage error.",
+    ),
+    OptionSpec::uvicorn("http2", Flag, "Speak HTTP/2 as well.").planned(),
+    OptionSpec::uvicorn(
+        "header",
+        Text("NAME:VALUE"),
+        "Header to add to every response.",
+    )
+    .repeatable("headers")
+    .notes(
+        "Split at the first colon; the value goes out as written, blanks included. A header \
+             without a colon, with bytes that no header may have, or one that belongs to the \
+             server's framing (`connection`, `content-length`, `transfer-encoding`) is a usage \
+             error. The environment variable is split at blanks.",
+    ),
+    OptionSpec::uvicorn(
+        "server-header",
+        Pair("no-server-header"),
+        "Send `server` with every response.",
+    )
+    .default("true")
+    .notes("A `server` header of the application replaces it."),
+    OptionSpec::uvicorn(
+        "date-header",
+        Pair("no-date-header"),
+        "Send `date` with every response.",
+    )
+    .default("true")
+    .notes("A `date` header of the application replaces it."),
+    OptionSpec::uvicorn(
+        "proxy-headers",
+        Pair("no-proxy-headers"),
+        "Take scheme and client address from X-Forwarded-Proto and X-Forwarded-For, if a \
+         trusted peer sends them.",
+    )
+    .default("true"),
+    OptionSpec::uvicorn(
+        "forwarded-allow-ips",
+        TEXT,
+        "Peers whose forwarded headers are trusted: addresses, networks, literals, with commas \
+         between; * trusts everybody. Unset: $FORWARDED_ALLOW_IPS, else 127.0.0.1,::1.",
+    )
+    .notes("A network given with host bits means that network."),
+];
+
+const LIMITS: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "limit-concurrency",
+        Integer,
+        "Requests in flight at which the next one is answered 503.",
+    )
+    .notes("Idle connections do not count, and N allows N requests; uvicorn allows N - 1."),
+    OptionSpec::own(
+        "limit-head-size",
+        Integer,
+        "Bytes of a request line and its headers. Above: 431, or 414.",
+    )
+    .default("65536"),
+    OptionSpec::own(
+        "limit-header-count",
+        Integer,
+        "Headers of a request. Above: 431.",
+    )
+    .default("256"),
+    OptionSpec::uvicorn(
+        "h11-max-incomplete-event-size",
+        Integer,
+        "uvicorn's name for --limit-head-size, which wins if both are given.",
+    )
+    .notes("It applies to every request, not only to one that comes in pieces."),
+    OptionSpec::own(
+        "limit-request-body",
+        Integer,
+        "Bytes of a request body. Above: 413. Unset: no limit.",
+    ),
+    OptionSpec::own(
+        "limit-unread-body",
+        Integer,
+        "Bytes of body that the application left unread and that are read and dropped to keep \
+         the connection. Above: the connection closes.",
+    )
+    .default("1048576"),
+    OptionSpec::own(
+        "limit-body-buffer",
+        Integer,
+        "Bytes of body held for an application that does not read. Above: the socket is not \
+         read.",
+    )
+    .default("65536"),
+    OptionSpec::own(
+        "limit-write-buffer",
+        Integer,
+        "Unsent bytes of a response. Above: send() waits.",
+    )
+    .default("65536"),
+    OptionSpec::uvicorn(
+        "limit-max-requests",
+        Integer,
+        "Completed requests after which the process ends.",
+    ),
+    OptionSpec::uvicorn(
+        "limit-max-requests-jitter",
+        Integer,
+        "Upper end of a random number that is added once to --limit-max-requests.",
+    )
+    .default("0"),
+];
+
+const TIMEOUTS: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "timeout-keep-alive",
+        Integer,
+        "Seconds until a connection's first byte, and between a response and the next request.",
+    )
+    .default("5"),
+    OptionSpec::own(
+        "timeout-head",
+        Float,
+        "Seconds from a request's first byte to the end of its headers.",
+    )
+    .default("30"),
+    OptionSpec::own(
+        "timeout-body",
+        Float,
+        "Seconds between two pieces of a request body.",
+    )
+    .default("60"),
+    OptionSpec::own(
+        "timeout-write",
+        Float,
+        "Seconds in which the peer must take some of an unsent response.",
+    )
+    .default("60"),
+    OptionSpec::uvicorn(
+        "timeout-graceful-shutdown",
+        Integer,
+        "Seconds that requests in flight may go on after the signal to stop.",
+    )
+    .default("30")
+    .notes("uvicorn waits for ever by default. 0 works."),
+    OptionSpec::uvicorn(
+        "timeout-worker-healthcheck",
+        Integer,
+        "Seconds in which a worker must answer its supervisor.",
+    )
+    .default("5")
+    .notes("Without effect in a single process, as with uvicorn."),
+];
+
+const PROCESSES: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "loop",
+        ChoiceOrImport(LOOP_NAMES),
+        "Event loop, or a callable without arguments that returns one. auto: uvloop where it \
+         is installed.",
+    )
+    .default("auto")
+    .partly("zuvloop"),
+    OptionSpec::own(
+        "io-threads",
+        Integer,
+        "Threads that poll the sockets. 0: the event loop's own thread. Unset: 0, or 1 where \
+         the loop cannot watch a descriptor.",
+    ),
+    OptionSpec::uvicorn(
+        "workers",
+        Integer,
+        "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
+    )
+    .partly("more than 1")
+    .notes("0 and below mean 1."),
+    OptionSpec::own(
+        "python",
+        Path,
+        "Environment or interpreter to run in (smolcorn binary only). Unset: $VIRTUAL_ENV, \
+         $CONDA_PREFIX, ./.venv, then python3 on PATH.",
+    )
+    .notes("In the wheel it is a usage error: there the interpreter runs the server."),
+];
+
+const LOGGING: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "log-config",
+        Path,
+        "File that configures Python's logging: .json, .yaml, .toml, else ini.",
+    ),
+    OptionSpec::uvicorn(
+        "log-level",
+        Choice(LogLevel::NAMES),
+        "Level of the server's loggers.",
+    )
+    .notes("Unset: as the logging configuration says; the built-in one says `info`."),
+    OptionSpec::uvicorn(
+        "access-log",
+        Pair("no-access-log"),
+        "Write a line for each response.",
+    )
+    .default("true"),
+    OptionSpec::uvicorn(
+        "use-colors",
+        Pair("no-use-colors"),
+        "Colour the log lines. Unset: if stdout is a terminal.",
+    ),
+];
+
+const WEBSOCKET: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "ws",
+        Choice(WS_NAMES),
+        "WebSocket engine. auto and none: no WebSockets, so far.",
+    )
+    .default("auto")
+    .partly("any but auto and none"),
+    OptionSpec::uvicorn("ws-max-size", Integer, "Bytes of a message.")
+        .default("16777216")
+        .planned(),
+    OptionSpec::uvicorn(
+        "ws-max-queue",
+        Integer,
+        "Messages that may wait for the application.",
+    )
+    .default("32")
+    .planned(),
+    OptionSpec::uvicorn("ws-ping-interval", Float, "Seconds between two pings.")
+        .default("20.0")
+        .planned(),
+    OptionSpec::uvicorn(
+        "ws-ping-timeout",
+        Float,
+        "Seconds in which a ping must be answered.",
+    )
+    .default("20.0")
+    .planned(),
+    OptionSpec::uvicorn(
+        "ws-per-message-deflate",
+        Boolean,
+        "Offer compression (RFC 7692).",
+    )
+    .default("true")
+    .planned(),
+];
+
+const TLS: &[OptionSpec] = &[
+    OptionSpec::uvicorn("ssl-keyfile", TEXT, "Private key file.").planned(),
+    OptionSpec::uvicorn("ssl-certfile", TEXT, "Certificate chain file.").planned(),
+    OptionSpec::uvicorn("ssl-keyfile-password", TEXT, "Password of the private key.").planned(),
+    OptionSpec::uvicorn(
+        "ssl-version",
+        Integer,
+        "Protocol, a number of Python's ssl module.",
+    )
+    .default("17")
+    .planned(),
+    OptionSpec::uvicorn(
+        "ssl-cert-reqs",
+        Integer,
+        "Client certificates: 0 none, 1 optional, 2 required.",
+    )
+    .default("0")
+    .planned(),
+    OptionSpec::uvicorn(
+        "ssl-ca-certs",
+        TEXT,
+        "File of CAs that sign client certificates.",
+    )
+    .planned(),
+    OptionSpec::uvicorn("ssl-ciphers", TEXT, "Cipher suites.").planned(),
+];
+
+const RELOAD: &[OptionSpec] = &[
+    OptionSpec::uvicorn("reload", Flag, "Restart when a file changes.").planned(),
+    OptionSpec::uvicorn(
+        "reload-dir",
+        Path,
+        "Directory to watch. Unset: the working directory.",
+    )
+    .repeatable("reload_dirs")
+    .notes("The environment variable is split at `:` (`;` on Windows).")
+    .planned(),
+    OptionSpec::uvicorn(
+        "reload-include",
+        TEXT,
+        "Pattern of files to watch, beside *.py.",
+    )
+    .repeatable("reload_includes")
+    .planned(),
+    OptionSpec::uvicorn("reload-exclude", TEXT, "Pattern of files to leave out.")
+        .repeatable("reload_excludes")
+        .planned(),
+    OptionSpec::uvicorn(
+        "reload-delay",
+        Float,
+        "Seconds between two looks at the files.",
+    )
+    .default("0.25")
+    .planned(),
+];
+
+const GENERAL: &[OptionSpec] = &[
+    OptionSpec::uvicorn(
+        "version",
+        Do(Action::Version),
+        "Print the version and exit.",
+    ),
+    OptionSpec::uvicorn("help", Do(Action::Help), "Print this and exit."),
+];

@@ -1,0 +1,381 @@
+//! The Python border: what the dispatch actor, the exchanges and the engine share. Everything
+//! here belongs to the loop's thread.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use smolcorn_actors::actor::ConnectionId;
+
+use super::access::AccessLogger;
+use super::log::ServerLog;
+use crate::asgi::connection::ConnectionRecord;
+use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
+use crate::asgi::lent::ReleaseAddress;
+use crate::asgi::scope::ScopeMaker;
+use crate::http::StreamId;
+use crate::http::response::ResponseHead;
+use crate::python::ClientDisconnected;
+
+/// Names an exchange in the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExchangeKey {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its number there.
+    pub stream: StreamId,
+}
+
+/// What the border needs of the configuration.
+#[derive(Clone, Debug)]
+pub struct BorderConfig {
+    /// Response bytes that may be unsent before `send()` waits.
+    pub write_buffer_max: u64,
+    /// Requests in flight, above which new ones get a 503; `None`: no limit.
+    pub concurrency_max: Option<usize>,
+    /// Completed responses after which the server stops; `None`: never.
+    pub requests_max: Option<u64>,
+    /// Each request starts in an empty context instead of a copy of the server's.
+    pub empty_context: bool,
+}
+
+/// A request whose application has not ended.
+pub struct Running {
+    /// The request.
+    pub exchange: Py<Exchange>,
+    /// Its task; held, because the loop only keeps a weak reference.
+    pub task: Py<PyAny>,
+}
+
+/// What the dispatch actor, the exchanges and the engine share.
+pub struct Border {
+    /// The asyncio loop.
+    pub event_loop: Py<PyAny>,
+    /// The application, an ASGI 3 callable.
+    pub application: Py<PyAny>,
+    /// Settings.
+    pub config: BorderConfig,
+    /// Makes scopes.
+    pub scopes: ScopeMaker,
+    /// Where written bytes objects go to be released.
+    pub released: ReleaseAddress,
+    /// Server messages.
+    pub log: ServerLog,
+    /// The access log.
+    pub access: AccessLogger,
+    /// Called when connections or tasks have come to zero.
+    pub on_idle: Py<PyAny>,
+    /// Called once when `requests_max` is reached.
+    pub on_limit: Py<PyAny>,
+    /// The context in which turns and requests begin.
+    pub context: Py<PyAny>,
+    /// The callable that makes a turn; set once when the engine starts.
+    pub turn: PyOnceLock<Py<PyAny>>,
+    /// Where the server's own unix socket is bound; set once when the engine starts.
+    pub unix_path: OnceLock<PathBuf>,
+    /// The loop's thread.
+    pub thread: ThreadId,
+    /// Connections are polled on the loop's own thread.
+    pub fused: AtomicBool,
+    /// A turn is under way: it will see whatever is left behind.
+    pub in_turn: AtomicBool,
+    /// A turn is scheduled.
+    pub armed: AtomicBool,
+    /// Completed responses.
+    pub completed: AtomicU64,
+    /// Open connections.
+    pub connections: AtomicUsize,
+    running: Mutex<HashMap<ExchangeKey, Running, BuildHasherDefault<KeyHasher>>>,
+    held: Mutex<Vec<Py<Exchange>>>,
+}
+
+impl Border {
+    /// Puts the parts together.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        py: Python<'_>,
+        event_loop: Py<PyAny>,
+        application: Py<PyAny>,
+        config: BorderConfig,
+        scopes: ScopeMaker,
+        released: ReleaseAddress,
+        log: ServerLog,
+        access: AccessLogger,
+        on_idle: Py<PyAny>,
+        on_limit: Py<PyAny>,
+    ) -> PyResult<Border> {
+        let context = py
+            .import("contextvars")?
+            .call_method0("copy_context")?
+            .unbind();
+        Ok(Border {
+            event_loop,
+            application,
+            config,
+            scopes,
+            released,
+            log,
+            access,
+            on_idle,
+            on_limit,
+            context,
+            turn: PyOnceLock::new(),
+            unix_path: OnceLock::new(),
+            thread: std::thread::current().id(),
+            fused: AtomicBool::new(false),
+            in_turn: AtomicBool::new(false),
+            armed: AtomicBool::new(false),
+            completed: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
+            running: Mutex::default(),
+            held: Mutex::default(),
+        })
+    }
+
+    // --- turns -------------------------------------------------------------------------------
+
+    /// A command was sent to a connection: where it lives on this thread, see that it gets a turn.
+    pub fn work_was_made(&self, py: Python<'_>) -> PyResult<()> {
+        if self.fused.load(Ordering::Relaxed) {
+            self.arm(py)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Schedules a turn, unless one is under way or scheduled.
+    pub fn arm(&self, py: Python<'_>) -> PyResult<()> {
+        let here = std::thread::current().id() == self.thread;
+        if here && self.in_turn.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if self.armed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let Some(turn) = self.turn.get(py) else {
+            return Ok(());
+        };
+        let schedule = if here {
+            intern!(py, "call_soon")
+        } else {
+            intern!(py, "call_soon_threadsafe")
+        };
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "context"), self.context.bind(py))?;
+        self.event_loop
+            .bind(py)
+            .call_method(schedule, (turn,), Some(&options))?;
+        Ok(())
+    }
+
+    /// Keeps an exchange whose head waits for a body until the end of the turn.
+    pub fn hold_head(&self, exchange: &Bound<'_, Exchange>) -> PyResult<()> {
+        lock(&self.held).push(exchange.clone().unbind());
+        self.arm(exchange.py())
+    }
+
+    /// Sends the heads that have got no body in this turn.
+    pub fn flush_heads(&self, py: Python<'_>) -> PyResult<()> {
+        let held = std::mem::take(&mut *lock(&self.held));
+        for exchange in &held {
+            exchange.get().flush_head(py)?;
+        }
+        Ok(())
+    }
+
+    // --- requests in flight ------------------------------------------------------------------
+
+    /// Takes note of a request whose application goes on.
+    pub fn keep(&self, key: ExchangeKey, running: Running) {
+        lock(&self.running).insert(key, running);
+    }
+
+    /// The exchange of this name, if its application has not ended.
+    pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Py<Exchange>> {
+        lock(&self.running)
+            .get(&key)
+            .map(|running| running.exchange.clone_ref(py))
+    }
+
+    /// All exchanges of a connection whose applications have not ended.
+    pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Py<Exchange>> {
+        lock(&self.running)
+            .iter()
+            .filter(|(key, _)| key.connection == connection)
+            .map(|(_, running)| running.exchange.clone_ref(py))
+            .collect()
+    }
+
+    /// All requests in flight.
+    pub fn all(&self, py: Python<'_>) -> Vec<(Py<Exchange>, Py<PyAny>)> {
+        lock(&self.running)
+            .values()
+            .map(|running| (running.exchange.clone_ref(py), running.task.clone_ref(py)))
+            .collect()
+    }
+
+    /// Number of requests whose applications have not ended.
+    pub fn tasks(&self) -> usize {
+        lock(&self.running).len()
+    }
+
+    /// A response is complete.
+    pub fn response_completed(&self, py: Python<'_>) -> PyResult<()> {
+        let completed = self.completed.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.config.requests_max == Some(completed) {
+            self.on_limit.call0(py)?;
+        }
+        Ok(())
+    }
+
+    /// A connection has ended, or an application: tell whoever waits for none to be left.
+    pub fn tell_if_idle(&self, py: Python<'_>) -> PyResult<()> {
+        if self.connections.load(Ordering::Relaxed) == 0 || self.tasks() == 0 {
+            self.on_idle.call0(py)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the access line of a response that starts.
+    pub fn log_access(
+        &self,
+        py: Python<'_>,
+        connection: &ConnectionRecord,
+        request: &LoggedRequest,
+        status: u16,
+    ) -> PyResult<()> {
+        self.access
+            .response_started(py, connection, request, status)
+    }
+
+    // --- how applications end ----------------------------------------------------------------
+
+    /// The application returned.
+    pub fn application_returned(
+        &self,
+        py: Python<'_>,
+        exchange: &Bound<'_, Exchange>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let request = exchange.get();
+        let outcome = request.outcome();
+        if !value.is_none() && outcome == Outcome::Complete {
+            let text = format!("ASGI callable should return None, but returned '{value}'.");
+            self.log.error(py, &text)?;
+            request.retire_connection(py)?;
+        } else if request.is_disconnected() && outcome != Outcome::Complete {
+            request.abort(py)?;
+        } else {
+            match outcome {
+                Outcome::Complete => {}
+                Outcome::NotStarted => {
+                    self.log
+                        .error(py, "ASGI callable returned without starting response.")?;
+                    answer_500(py, request)?;
+                }
+                Outcome::Held | Outcome::Incomplete => {
+                    self.log
+                        .error(py, "ASGI callable returned without completing response.")?;
+                    give_up(py, request, outcome)?;
+                }
+            }
+        }
+        self.ended(py, request.key())
+    }
+
+    /// The application raised.
+    pub fn application_raised(
+        &self,
+        py: Python<'_>,
+        exchange: &Bound<'_, Exchange>,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let request = exchange.get();
+        let outcome = request.outcome();
+        if !error.is_instance_of::<ClientDisconnected>(py) {
+            self.log
+                .exception(py, "Exception in ASGI application\n", &error)?;
+        }
+        give_up(py, request, outcome)?;
+        self.ended(py, request.key())
+    }
+
+    fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
+        let (running, left) = {
+            let mut all = lock(&self.running);
+            (all.remove(&key), all.len())
+        };
+        if running.is_some() && left == 0 {
+            self.on_idle.call0(py)?;
+        }
+        Ok(())
+    }
+}
+
+/// The application failed: the best that can still be done for its client.
+fn give_up(py: Python<'_>, request: &Exchange, outcome: Outcome) -> PyResult<()> {
+    match outcome {
+        Outcome::NotStarted | Outcome::Held => answer_500(py, request),
+        Outcome::Incomplete => request.abort(py),
+        Outcome::Complete => request.retire_connection(py),
+    }
+}
+
+fn answer_500(py: Python<'_>, request: &Exchange) -> PyResult<()> {
+    const BODY: &[u8] = b"Internal Server Error";
+    request.answer(py, plain_head(500, BODY.len(), &[]), BODY)
+}
+
+/// The head of an answer that the server gives by itself, after which the connection closes.
+pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Box<ResponseHead> {
+    let mut head = Box::new(ResponseHead::new(status));
+    let len = len_bytes.to_string();
+    let headers: [(&[u8], &[u8]); 3] = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", len.as_bytes()),
+        (b"connection", b"close"),
+    ];
+    for (name, value) in headers.iter().chain(more) {
+        // These are well-formed; `push` refuses only what is not.
+        let _ = head.push(name, value);
+    }
+    head
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Mixes the two numbers of an [`ExchangeKey`]; they are ours, so nobody can aim at collisions.
+#[derive(Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(26) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+/// The border, shared.
+pub type SharedBorder = Arc<Border>;

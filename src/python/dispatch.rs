@@ -1,0 +1,312 @@
+//! The dispatch actor: the one that holds the GIL. It turns requests into calls of the
+//! application, and tells exchanges what their connections say.
+//!
+//! Senders: connections and listeners (see `smolcorn_actors::messages`). It runs when the loop
+//! calls it (see `turn.rs`), and drains its mailbox in one batch.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use smolcorn_actors::actor::{ActorName, ConnectionId};
+use smolcorn_actors::mailbox::Mailbox;
+use smolcorn_actors::messages::ToDispatch;
+use smolcorn_actors::outbox::Payload;
+
+use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
+use crate::asgi::app_call::AppCall;
+use crate::asgi::connection::ConnectionRecord;
+use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
+use crate::http::h1::H1;
+use crate::http::{HttpCommand, HttpEvent, Request, Warning};
+
+/// The dispatch actor's state. What exchanges need as well is in the [`Border`].
+pub struct Dispatch {
+    border: SharedBorder,
+    mailbox: Mailbox<ToDispatch<H1>>,
+    connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
+    tasks: TaskMaker,
+    /// Listeners whose sockets are still open.
+    batch: Vec<ToDispatch<H1>>,
+}
+
+/// Starts the task of a request.
+struct TaskMaker {
+    /// `asyncio.Task` where it can start eagerly (3.12 and later).
+    eager: Option<Py<PyAny>>,
+    /// `loop=…, eager_start=True`.
+    eager_options: Py<PyDict>,
+}
+
+impl Dispatch {
+    /// An actor that has not been given a message yet.
+    pub fn new(
+        py: Python<'_>,
+        border: SharedBorder,
+        mailbox: Mailbox<ToDispatch<H1>>,
+    ) -> PyResult<Dispatch> {
+        let tasks = TaskMaker::new(py, &border)?;
+        Ok(Dispatch {
+            border,
+            mailbox,
+            connections: HashMap::new(),
+            tasks,
+            batch: Vec::new(),
+        })
+    }
+
+    /// The mailbox, for whoever has to wake this actor.
+    pub fn mailbox(&self) -> &Mailbox<ToDispatch<H1>> {
+        &self.mailbox
+    }
+
+    /// Handles everything that is in the mailbox now. An error in one message does not keep the
+    /// others from being handled; it is logged.
+    pub fn deliver(&mut self, py: Python<'_>) -> PyResult<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.extend(self.mailbox.drain());
+        for message in batch.drain(..) {
+            if let Err(error) = self.handle(py, message) {
+                self.border
+                    .log
+                    .exception(py, "Exception in the server\n", &error)?;
+            }
+        }
+        self.batch = batch;
+        self.border.flush_heads(py)
+    }
+
+    fn handle(&mut self, py: Python<'_>, message: ToDispatch<H1>) -> PyResult<()> {
+        match message {
+            ToDispatch::Opened {
+                connection,
+                ends,
+                reply,
+            } => {
+                let record = ConnectionRecord::new(
+                    py,
+                    connection,
+                    &ends,
+                    reply,
+                    self.border.unix_path.get().map(PathBuf::as_path),
+                )?;
+                self.trace_connection(py, &record, "HTTP connection made")?;
+                self.connections.insert(connection, Arc::new(record));
+                self.count_connections();
+                Ok(())
+            }
+            ToDispatch::Event { connection, event } => self.event(py, connection, event),
+            ToDispatch::Closed { connection, .. } => self.closed(py, connection),
+            ToDispatch::ListenerStopped { .. } => self.border.tell_if_idle(py),
+            ToDispatch::AcceptFailed { listener, error } => self.border.log.warning(
+                py,
+                &format!("listener#{listener} cannot accept for now and will try again: {error}"),
+            ),
+            ToDispatch::Trace { actor, text } => {
+                self.border.log.trace(py, &format!("{actor} {text}"))
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        py: Python<'_>,
+        connection: ConnectionId,
+        event: HttpEvent,
+    ) -> PyResult<()> {
+        let find = |stream| self.border.find(py, ExchangeKey { connection, stream });
+        match event {
+            HttpEvent::Request(request) => {
+                let Some(record) = self.connections.get(&connection) else {
+                    return Ok(());
+                };
+                let record = Arc::clone(record);
+                self.request(py, record, *request)
+            }
+            HttpEvent::Body { stream, data, last } => match find(stream) {
+                Some(exchange) => exchange.get().body_came(py, &data, last),
+                None => Ok(()),
+            },
+            HttpEvent::Disconnect { stream, gone } => match find(stream) {
+                Some(exchange) => exchange.get().disconnected(py, gone),
+                None => Ok(()),
+            },
+            HttpEvent::Sent { stream, bytes } => match find(stream) {
+                Some(exchange) => exchange.get().credited(py, bytes),
+                None => Ok(()),
+            },
+            HttpEvent::Warning(warning) => self.border.log.warning(py, text_of(warning)),
+        }
+    }
+
+    fn closed(&mut self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
+        let record = self.connections.remove(&connection);
+        self.count_connections();
+        for exchange in self.border.of_connection(py, connection) {
+            exchange.get().disconnected(py, true)?;
+        }
+        if let Some(record) = record {
+            self.trace_connection(py, &record, "HTTP connection lost")?;
+        }
+        if self.connections.is_empty() {
+            self.border.tell_if_idle(py)?;
+        }
+        Ok(())
+    }
+
+    fn count_connections(&self) {
+        self.border
+            .connections
+            .store(self.connections.len(), Ordering::Relaxed);
+    }
+
+    /// uvicorn's own trace line for a connection, named by the actor besides.
+    fn trace_connection(
+        &self,
+        py: Python<'_>,
+        record: &ConnectionRecord,
+        what: &str,
+    ) -> PyResult<()> {
+        if !smolcorn_actors::trace::enabled() {
+            return Ok(());
+        }
+        let actor = ActorName::Connection(record.id);
+        let prefix = match record.client_text.as_str() {
+            "" => String::new(),
+            client => format!("{client} - "),
+        };
+        self.border
+            .log
+            .trace(py, &format!("{prefix}{what} ({actor})"))
+    }
+
+    // --- requests ----------------------------------------------------------------------------
+
+    fn request(
+        &self,
+        py: Python<'_>,
+        connection: Arc<ConnectionRecord>,
+        request: Request,
+    ) -> PyResult<()> {
+        let border = &self.border;
+        let scope = border.scopes.make(py, &connection, &request.head)?;
+        let logged = LoggedRequest {
+            head: request.head,
+            client_text: match scope.forwarded_client {
+                Some(text) => ClientText::Forwarded(text),
+                None => ClientText::Peer,
+            },
+        };
+        if border
+            .config
+            .concurrency_max
+            .is_some_and(|max| border.tasks() >= max)
+        {
+            return refuse_busy(py, border, &connection, request.stream, &logged);
+        }
+        let exchange = Exchange::new(
+            Arc::clone(border),
+            connection,
+            Opening {
+                stream: request.stream,
+                head_only: logged.head.method() == "HEAD",
+                body: request.body,
+                body_complete: request.body_complete,
+                expects_continue: request.expects_continue,
+                request: logged,
+            },
+        );
+        let key = exchange.key();
+        let exchange = Py::new(py, exchange)?;
+        let call = AppCall::new(exchange.clone_ref(py), scope.dict.into_any().unbind());
+        let call = Bound::new(py, call)?;
+        self.tasks.start(py, border, &call, key, exchange)
+    }
+}
+
+impl TaskMaker {
+    fn new(py: Python<'_>, border: &Border) -> PyResult<TaskMaker> {
+        let task = py.import("asyncio")?.getattr("Task")?;
+        let options = PyDict::new(py);
+        options.set_item("loop", &border.event_loop)?;
+        options.set_item("eager_start", true)?;
+        let eager = py.version_info() >= (3, 12);
+        Ok(TaskMaker {
+            eager: eager.then(|| task.unbind()),
+            eager_options: options.unbind(),
+        })
+    }
+
+    /// Starts the task of `call`. One that cannot finish at once is kept among those in flight.
+    fn start(
+        &self,
+        py: Python<'_>,
+        border: &Border,
+        call: &Bound<'_, AppCall>,
+        key: ExchangeKey,
+        exchange: Py<Exchange>,
+    ) -> PyResult<()> {
+        let event_loop = border.event_loop.bind(py);
+        let eager = match &self.eager {
+            // A task factory that somebody installed is to be used for our tasks as well.
+            Some(task) if event_loop.call_method0("get_task_factory")?.is_none() => task,
+            _ => {
+                let options = PyDict::new(py);
+                if border.config.empty_context && py.version_info() >= (3, 11) {
+                    options.set_item("context", empty_context(py)?)?;
+                }
+                let task = event_loop.call_method("create_task", (call,), Some(&options))?;
+                let task = task.unbind();
+                border.keep(key, Running { exchange, task });
+                return Ok(());
+            }
+        };
+        let options = if border.config.empty_context {
+            let options = self.eager_options.bind(py).copy()?;
+            options.set_item("context", empty_context(py)?)?;
+            options
+        } else {
+            self.eager_options.bind(py).clone()
+        };
+        let task = eager.bind(py).call((call,), Some(&options))?;
+        if !call.get().has_ended() {
+            let task = task.unbind();
+            border.keep(key, Running { exchange, task });
+        }
+        Ok(())
+    }
+}
+
+fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import("contextvars")?.call_method0("Context")
+}
+
+/// Answers 503, because as many requests are in flight as `--limit-concurrency` allows.
+fn refuse_busy(
+    py: Python<'_>,
+    border: &Border,
+    connection: &ConnectionRecord,
+    stream: u32,
+    logged: &LoggedRequest,
+) -> PyResult<()> {
+    const BODY: &[u8] = b"Service Unavailable";
+    border.log.warning(py, "Exceeded concurrency limit.")?;
+    border.log_access(py, connection, logged, 503)?;
+    connection.command(HttpCommand::Respond {
+        stream,
+        head: plain_head(503, BODY.len(), &[(b"retry-after", b"1")]),
+        body: Payload::Owned(BODY.to_vec()),
+        end: true,
+    });
+    border.response_completed(py)
+}
+
+fn text_of(warning: Warning) -> &'static str {
+    match warning {
+        Warning::InvalidRequest(_) => "Invalid HTTP request received.",
+        Warning::UnsupportedUpgrade => "Unsupported upgrade request.",
+    }
+}

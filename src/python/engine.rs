@@ -1,0 +1,287 @@
+//! The engine: starts the actors for one loop and one application, and stops them. The life
+//! cycle (`smolcorn/server.py`) decides when.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::messages::ToDispatch;
+use smolcorn_actors::placement::Placement as ActorPlacement;
+use smolcorn_actors::placement::threads::IoThreads;
+use smolcorn_actors::server;
+
+use super::access::AccessLogger;
+use super::border::{Border, BorderConfig, SharedBorder};
+use super::dispatch::Dispatch;
+#[cfg(unix)]
+use super::drive::FusedDrive;
+use super::drive::{Drive, ThreadsDrive};
+use super::log::{ServerLog, TRACE_LEVEL};
+use super::settings;
+use super::sockets::Socket;
+use super::turn::Turn;
+#[cfg(unix)]
+use super::wake::DescriptorWaker;
+use super::wake::{LoopWaker, ThreadWaker};
+use crate::asgi::scope::ScopeMaker;
+use crate::config::{Config, Placement};
+use crate::http::factory::H1Factory;
+use crate::http::h1::H1;
+use crate::proxy::TrustList;
+
+/// Who is believed about forwarded clients when nobody was named.
+const FORWARDED_ALLOW_IPS: &str = crate::config::FORWARDED_ALLOW_IPS_DEFAULT;
+
+/// The actors of one server, for one loop and one application.
+#[pyclass(frozen, module = "smolcorn._core")]
+pub struct Engine {
+    config: Config,
+    state: Mutex<State>,
+    border: SharedBorder,
+    released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
+}
+
+enum State {
+    /// Not started.
+    New,
+    Started(Started),
+    Closed,
+}
+
+struct Started {
+    turn: Py<Turn>,
+    listeners: server::Running,
+    placement: &'static str,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (settings, event_loop, app, state, on_idle, on_limit))]
+    fn new(
+        py: Python<'_>,
+        settings: &Bound<'_, PyAny>,
+        event_loop: Py<PyAny>,
+        app: Py<PyAny>,
+        state: Option<Bound<'_, PyDict>>,
+        on_idle: Py<PyAny>,
+        on_limit: Py<PyAny>,
+    ) -> PyResult<Engine> {
+        let config = settings::native(settings)?.get().config.clone();
+        let trusted: Option<String> = settings.getattr("forwarded_allow_ips")?.extract()?;
+        let requests_max: Option<u64> = settings.getattr("limit_max_requests")?.extract()?;
+        let trust = config
+            .proxy_headers
+            .then(|| TrustList::parse(trusted.as_deref().unwrap_or(FORWARDED_ALLOW_IPS)));
+        let scopes = ScopeMaker::new(py, &config.root_path, state.map(Bound::unbind), trust)?;
+        let (home, released) = flume::unbounded();
+        let border = Border::new(
+            py,
+            event_loop,
+            app,
+            BorderConfig {
+                write_buffer_max: config.output.unsent_bytes_max as u64,
+                concurrency_max: config.limit_concurrency,
+                requests_max,
+                empty_context: config.reset_contextvars,
+            },
+            scopes,
+            home,
+            ServerLog::new(py)?,
+            AccessLogger::new(py, config.access_log, &config.root_path)?,
+            on_idle,
+            on_limit,
+        )?;
+        Ok(Engine {
+            config,
+            state: Mutex::new(State::New),
+            border: Arc::new(border),
+            released,
+        })
+    }
+
+    /// Registers with the loop and begins to accept.
+    fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
+        if !matches!(*self.state(), State::New) {
+            return Err(PyRuntimeError::new_err("The engine has been started."));
+        }
+        let listening = sockets
+            .iter()
+            .map(|socket| socket.get().listening())
+            .collect::<PyResult<Vec<_>>>()?;
+        if let Some(path) = sockets.iter().find_map(|socket| socket.get().unix_path()) {
+            let _ = self.border.unix_path.set(path);
+        }
+        smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
+        let (address, mailbox) = mailbox();
+        let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
+        let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
+        let turn = Py::new(py, turn)?;
+        let callable = turn.clone_ref(py).into_any();
+        let _ = self.border.turn.set(py, callable.clone_ref(py));
+        let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
+        let fused = matches!(drive.name(), "fused");
+        self.border.fused.store(fused, Ordering::Relaxed);
+        let listeners = self.listen(drive, listening, &address)?;
+        *self.state() = State::Started(Started {
+            placement: drive.name(),
+            turn: turn.clone_ref(py),
+            listeners,
+        });
+        // The first turn tells the actors' side whom to wake.
+        self.border.arm(py)
+    }
+
+    /// `fused` or `threads`.
+    #[getter]
+    fn placement(&self) -> &'static str {
+        match &*self.state() {
+            State::Started(started) => started.placement,
+            State::New | State::Closed => "none",
+        }
+    }
+
+    /// Open connections.
+    #[getter]
+    fn connections(&self) -> usize {
+        self.border.connections.load(Ordering::Relaxed)
+    }
+
+    /// Requests whose applications have not ended.
+    #[getter]
+    fn tasks(&self) -> usize {
+        self.border.tasks()
+    }
+
+    /// Completed responses.
+    #[getter]
+    fn requests(&self) -> u64 {
+        self.border.completed.load(Ordering::Relaxed)
+    }
+
+    /// Begins to stop: listeners close, connections finish what is under way.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Started(started) = &*self.state() {
+            started.listeners.stop();
+        }
+        self.border.work_was_made(py)
+    }
+
+    /// Drops all connections.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Started(started) = &*self.state() {
+            started.listeners.abort();
+        }
+        self.border.work_was_made(py)
+    }
+
+    /// Lets `receive()` of all requests in flight say `http.disconnect`.
+    fn disconnect_streams(&self, py: Python<'_>) -> PyResult<()> {
+        for (exchange, _) in self.border.all(py) {
+            exchange.get().disconnected(py, false)?;
+        }
+        Ok(())
+    }
+
+    /// Cancels the tasks of all requests in flight; says how many there were.
+    fn cancel_tasks(&self, py: Python<'_>, message: &str) -> PyResult<usize> {
+        let running = self.border.all(py);
+        for (_, task) in &running {
+            task.call_method1(py, "cancel", (message,))?;
+        }
+        Ok(running.len())
+    }
+
+    /// Ends everything: threads are joined, the access log is written.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let state = std::mem::replace(&mut *self.state(), State::Closed);
+        if let State::Started(started) = state {
+            started.turn.get().close(py)?;
+        }
+        self.border.access.close(py);
+        Ok(())
+    }
+}
+
+impl Engine {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Chooses the placement that the configuration asks for and the loop allows, and registers
+    /// with the loop.
+    fn choose_drive(&self, py: Python<'_>, turn: &Py<PyAny>) -> PyResult<Drive> {
+        let event_loop = &self.border.event_loop;
+        let threads = match self.config.placement {
+            Placement::Threads(count) => usize::from(count),
+            Placement::Auto | Placement::Fused => {
+                #[cfg(unix)]
+                {
+                    let fused = FusedDrive::new()?;
+                    match fused.watch(py, event_loop, turn) {
+                        Ok(()) => return Ok(Drive::Fused(fused)),
+                        // The life cycle tells of it.
+                        Err(_) => fused.close(py, event_loop)?,
+                    }
+                }
+                1
+            }
+        };
+        Ok(Drive::Threads(ThreadsDrive {
+            threads: Mutex::new(Some(IoThreads::start(threads)?)),
+            waker: loop_waker(py, event_loop, turn)?,
+        }))
+    }
+
+    fn listen(
+        &self,
+        drive: &Drive,
+        sockets: Vec<socket2::Socket>,
+        dispatch: &Address<ToDispatch<H1>>,
+    ) -> PyResult<server::Running> {
+        let factory = H1Factory::new(self.config.http.clone());
+        let limits = Limits {
+            write_timeout: self.config.output.write_timeout,
+            ..Limits::default()
+        };
+        let running = match drive {
+            #[cfg(unix)]
+            Drive::Fused(fused) => match fused.executor() {
+                Some(fused) => server::start(
+                    ActorPlacement::Fused(&fused),
+                    sockets,
+                    &factory,
+                    dispatch,
+                    &limits,
+                )?,
+                None => return Err(PyRuntimeError::new_err("The engine is on another thread.")),
+            },
+            Drive::Threads(drive) => {
+                let threads = drive.threads.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*threads {
+                    Some(threads) => server::start(
+                        ActorPlacement::Threads(threads),
+                        sockets,
+                        &factory,
+                        dispatch,
+                        &limits,
+                    )?,
+                    None => return Err(PyRuntimeError::new_err("The engine is closed.")),
+                }
+            }
+        };
+        Ok(running)
+    }
+}
+
+fn loop_waker(py: Python<'_>, event_loop: &Py<PyAny>, turn: &Py<PyAny>) -> PyResult<LoopWaker> {
+    #[cfg(unix)]
+    if let Ok(descriptor) = DescriptorWaker::watch(py, event_loop, turn) {
+        return Ok(LoopWaker::Descriptor(descriptor));
+    }
+    Ok(LoopWaker::Thread(ThreadWaker::start(py, event_loop, turn)?))
+}

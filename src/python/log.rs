@@ -1,0 +1,69 @@
+//! Server messages, through Python's logging: logger `uvicorn.error`, as users' configurations
+//! name it.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// uvicorn's level below DEBUG.
+pub const TRACE_LEVEL: u8 = 5;
+
+/// The logger of the server's own messages.
+pub struct ServerLog {
+    logger: Py<PyAny>,
+}
+
+impl ServerLog {
+    /// Finds the logger.
+    pub fn new(py: Python<'_>) -> PyResult<ServerLog> {
+        let logger = py
+            .import("logging")?
+            .call_method1("getLogger", ("uvicorn.error",))?
+            .unbind();
+        Ok(ServerLog { logger })
+    }
+
+    /// Whether messages of this level go anywhere.
+    pub fn is_enabled(&self, py: Python<'_>, level: u8) -> PyResult<bool> {
+        self.logger
+            .call_method1(py, intern!(py, "isEnabledFor"), (level,))?
+            .is_truthy(py)
+    }
+
+    /// Logs an INFO message.
+    pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
+        Ok(())
+    }
+
+    /// Logs a WARNING.
+    pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger
+            .call_method1(py, intern!(py, "warning"), (text,))?;
+        Ok(())
+    }
+
+    /// Logs an ERROR.
+    pub fn error(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger
+            .call_method1(py, intern!(py, "error"), (text,))?;
+        Ok(())
+    }
+
+    /// Logs an ERROR with the traceback of `error`.
+    pub fn exception(&self, py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "exc_info"), error.value(py))?;
+        self.logger
+            .bind(py)
+            .call_method(intern!(py, "error"), (text,), Some(&options))?;
+        Ok(())
+    }
+
+    /// Logs a message at TRACE.
+    pub fn trace(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger
+            .call_method1(py, intern!(py, "log"), (TRACE_LEVEL, text))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The native module `smolcorn._core`, the same in the wheel and in the binary.
+
+use pyo3::prelude::*;
+
+/// `smolcorn._core`: the native core of smolcorn.
+#[pymodule(name = "_core")]
+pub mod core_module {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::python::ClientDisconnected;
+    #[pymodule_export]
+    use crate::python::engine::Engine;
+    #[pymodule_export]
+    use crate::python::settings::NativeConfig;
+    #[pymodule_export]
+    use crate::python::sockets::Socket;
+
+    use crate::asgi::app_call::AppCall;
+    use crate::asgi::awaitable;
+    use crate::asgi::receive::ReceiveCall;
+    use crate::asgi::send::SendCall;
+
+    /// Binds what the settings name.
+    #[pyfunction]
+    fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
+        crate::python::sockets::bind(settings)
+    }
+
+    /// The command line: parses `argv` (without the program's name), serves, and returns the
+    /// exit code.
+    #[pyfunction]
+    fn main(py: Python<'_>, argv: Vec<String>) -> PyResult<i32> {
+        crate::entry::command_line(py, &argv)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        awaitable::register_coroutines(
+            py,
+            &[
+                py.get_type::<SendCall>(),
+                py.get_type::<ReceiveCall>(),
+                py.get_type::<AppCall>(),
+            ],
+        )
+    }
+}

@@ -1,0 +1,51 @@
+//! The configuration on its way through Python: `smolcorn.config.Settings` carries what the
+//! Python side needs by name, and the native configuration as it is.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::config::Config;
+
+/// The native configuration, opaque to Python.
+#[pyclass(frozen, module = "smolcorn._core")]
+pub struct NativeConfig {
+    /// The configuration.
+    pub config: Config,
+}
+
+/// Makes a `smolcorn.config.Settings`.
+pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("app", &config.app)?;
+    fields.set_item("app_dir", &config.app_dir)?;
+    fields.set_item("factory", config.factory)?;
+    fields.set_item("interface", config.interface.as_str())?;
+    fields.set_item("lifespan", config.lifespan.as_str())?;
+    fields.set_item("env_file", &config.env_file)?;
+    fields.set_item("loop", config.event_loop.as_str())?;
+    fields.set_item("log_config", &config.log_config)?;
+    fields.set_item("log_level", config.log_level.map(|level| level.as_str()))?;
+    fields.set_item("access_log", config.access_log)?;
+    fields.set_item("use_colors", config.use_colors)?;
+    fields.set_item("forwarded_allow_ips", &config.forwarded_allow_ips)?;
+    fields.set_item("workers", config.workers)?;
+    fields.set_item("limit_max_requests", config.limit_max_requests)?;
+    fields.set_item(
+        "timeout_graceful_shutdown",
+        config.graceful_shutdown_timeout.as_secs_f64(),
+    )?;
+    let native = NativeConfig {
+        config: config.clone(),
+    };
+    fields.set_item("native", Bound::new(py, native)?)?;
+    py.import("smolcorn.config")?
+        .getattr("Settings")?
+        .call((), Some(&fields))
+}
+
+/// The native configuration inside a `Settings`.
+pub fn native<'py>(settings: &Bound<'py, PyAny>) -> PyResult<Bound<'py, NativeConfig>> {
+    let native = settings.getattr(intern!(settings.py(), "native"))?;
+    Ok(native.cast_into::<NativeConfig>()?)
+}

@@ -1,0 +1,91 @@
+//! Bound sockets on their way through Python, which decides when to bind and when to close.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+
+use super::settings;
+use crate::config::Config;
+use crate::net::{self, BindSpec, BoundSocket, LocalAddress, SystemdVars};
+
+/// A socket that is bound and listens.
+#[pyclass(frozen, module = "smolcorn._core")]
+pub struct Socket {
+    description: String,
+    bound: Mutex<Option<BoundSocket>>,
+}
+
+impl Socket {
+    /// The native socket, for a listener; the path of a unix socket stays with this object.
+    pub fn listening(&self) -> PyResult<socket2::Socket> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*bound {
+            Some(bound) => Ok(bound.socket.try_clone()?),
+            None => Err(PyOSError::new_err("the socket is closed")),
+        }
+    }
+}
+
+impl Socket {
+    /// The path of the unix socket that this is, as it was given.
+    pub fn unix_path(&self) -> Option<PathBuf> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        match &bound.as_ref()?.local {
+            LocalAddress::Unix(path) if !path.as_os_str().is_empty() => Some(path.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[pymethods]
+impl Socket {
+    /// The address as the banner shows it.
+    #[getter]
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Closes the socket; a unix socket's path that it made is removed.
+    fn close(&self) {
+        let bound = self
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(bound);
+    }
+}
+
+/// Binds what the settings name.
+pub fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
+    let native = settings::native(settings)?;
+    let spec = spec(&native.get().config);
+    let bound = net::bind(&spec).map_err(|error| PyOSError::new_err(error.to_string()))?;
+    Ok(bound
+        .into_iter()
+        .map(|socket| Socket {
+            description: socket.description.clone(),
+            bound: Mutex::new(Some(socket)),
+        })
+        .collect())
+}
+
+fn spec(config: &Config) -> BindSpec {
+    let variable = |name| std::env::var(name).ok();
+    BindSpec {
+        host: config.host.clone(),
+        port: config.port,
+        uds: config.uds.clone(),
+        uds_mode: config.uds_mode,
+        fd: config.fd,
+        backlog: i32::try_from(config.backlog).unwrap_or(i32::MAX),
+        systemd: SystemdVars {
+            listen_pid: variable("LISTEN_PID"),
+            listen_fds: variable("LISTEN_FDS"),
+            listen_fdnames: variable("LISTEN_FDNAMES"),
+        },
+        tls: false,
+    }
+}

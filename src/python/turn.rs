@@ -1,0 +1,167 @@
+//! What the loop calls: one turn of the server.
+//!
+//! Fused placement:
+//!
+//! ```text
+//!   1. without the GIL   poll the reactor, run what is ready     bytes -> requests
+//!   2. with the GIL      the dispatch actor drains its mailbox   requests -> the application
+//!   3. without the GIL   run what is ready                       answers -> bytes
+//!   4. what is left behind (budget spent, new messages) gets another turn
+//! ```
+//!
+//! In the threads placement 1 and 3 happen on other threads, and a turn is step 2.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyDict;
+
+use super::border::SharedBorder;
+use super::dispatch::Dispatch;
+use super::drive::Drive;
+
+/// A timer of the loop is moved forward only when that gains at least this much.
+const TIMER_SLACK: Duration = Duration::from_millis(50);
+
+/// The callable that the loop calls when there is something to do.
+#[pyclass(frozen, module = "smolcorn._core")]
+pub struct Turn {
+    border: SharedBorder,
+    dispatch: Mutex<Dispatch>,
+    /// Who polls the connections; set once, when the loop has been asked what it can do.
+    drive: OnceLock<Drive>,
+    /// Written bytes objects on their way to be released.
+    released: flume::Receiver<PyBackedBytes>,
+    timer: Mutex<Option<Timer>>,
+}
+
+/// A timer of the loop that makes a turn.
+struct Timer {
+    due: Instant,
+    handle: Py<PyAny>,
+}
+
+/// Clears the flag when a turn is over, however it ends.
+struct InTurn<'a>(&'a SharedBorder);
+
+impl Drop for InTurn<'_> {
+    fn drop(&mut self) {
+        self.0.in_turn.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Turn {
+    /// The turn of a server that is not driven yet.
+    pub fn new(
+        border: SharedBorder,
+        dispatch: Dispatch,
+        released: flume::Receiver<PyBackedBytes>,
+    ) -> Turn {
+        Turn {
+            border,
+            dispatch: Mutex::new(dispatch),
+            drive: OnceLock::new(),
+            released,
+            timer: Mutex::new(None),
+        }
+    }
+
+    /// Says who polls the connections; only the first call counts.
+    pub fn drive_with(&self, drive: Drive) -> &Drive {
+        self.drive.get_or_init(|| drive)
+    }
+
+    /// Makes one turn.
+    pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(drive) = self.drive.get() else {
+            return Ok(());
+        };
+        let mut dispatch = match self.dispatch.try_lock() {
+            Ok(dispatch) => dispatch,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // The application runs a nested loop inside its task: the outer turn goes on later.
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        self.border.armed.store(false, Ordering::Release);
+        self.border.in_turn.store(true, Ordering::Relaxed);
+        let in_turn = InTurn(&self.border);
+
+        drive.begin(py, dispatch.mailbox())?;
+        dispatch.deliver(py)?;
+        let more_work = drive.finish(py);
+
+        self.released.drain().for_each(drop);
+        let now = Instant::now();
+        self.border.access.end_of_turn(now);
+        drop(in_turn);
+        if more_work || !dispatch.mailbox().is_empty() {
+            self.border.arm(py)?;
+        }
+        drop(dispatch);
+        self.set_timer(py, now, drive.next_deadline())
+    }
+
+    /// Sees that a turn comes when the next deadline passes.
+    fn set_timer(&self, py: Python<'_>, now: Instant, deadline: Option<Instant>) -> PyResult<()> {
+        let next = [deadline, self.border.access.next_flush()]
+            .into_iter()
+            .flatten()
+            .min();
+        let mut timer = self.timer();
+        if timer.as_ref().is_some_and(|timer| timer.due <= now) {
+            *timer = None;
+        }
+        let Some(due) = next else {
+            return Ok(());
+        };
+        if let Some(timer) = &*timer {
+            if timer.due <= due + TIMER_SLACK {
+                return Ok(());
+            }
+            timer.handle.call_method0(py, intern!(py, "cancel"))?;
+        }
+        let Some(turn) = self.border.turn.get(py) else {
+            return Ok(());
+        };
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "context"), self.border.context.bind(py))?;
+        let delay = due.saturating_duration_since(now).as_secs_f64();
+        let handle = self.border.event_loop.bind(py).call_method(
+            intern!(py, "call_later"),
+            (delay, turn),
+            Some(&options),
+        )?;
+        *timer = Some(Timer {
+            due,
+            handle: handle.unbind(),
+        });
+        Ok(())
+    }
+
+    /// Stops everything that would call again. The engine calls it once, at its end.
+    pub fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(timer) = self.timer().take() {
+            timer.handle.call_method0(py, intern!(py, "cancel"))?;
+        }
+        if let Some(drive) = self.drive.get() {
+            drive.close(py, &self.border)?;
+        }
+        self.released.drain().for_each(drop);
+        Ok(())
+    }
+
+    fn timer(&self) -> MutexGuard<'_, Option<Timer>> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Turn {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py)
+    }
+}

@@ -1,0 +1,380 @@
+"""Which callables are taken for which kind of application."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from smolcorn import call
+from smolcorn.config import Settings
+from smolcorn.errors import StartupError
+from smolcorn.interfaces import (
+    Application,
+    detect_interface,
+    load_application,
+    only_makes_coroutine,
+)
+
+from .conftest import Lines
+
+
+async def coroutine_function(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def returns_coroutine(scope: Any, receive: Any, send: Any) -> Any:
+    return coroutine_function(scope, receive, send)
+
+
+def returns_instance(scope: Any) -> Any:
+    async def instance(receive: Any, send: Any) -> str:
+        return f"{scope} {receive} {send}"
+
+    return instance
+
+
+async def with_a_setting(setting: Any, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def plain_decorator(function: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def honest_decorator(function: Any) -> Any:
+    return functools.wraps(function)(plain_decorator(function))
+
+
+def async_decorator(function: Any) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return await function(*args, **kwargs)
+
+    return wrapper
+
+
+class Object:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    async def method(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+class SyncObject:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        return coroutine_function(scope, receive, send)
+
+
+class Awaitable:
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def __await__(self) -> Any:
+        yield from ()
+
+
+class Instance:
+    def __init__(self, scope: Any) -> None: ...
+
+    async def __call__(self, receive: Any, send: Any) -> None: ...
+
+
+class InjectsAnArgument:
+    """A decorator whose `__wrapped__` takes one argument more than it does itself."""
+
+    def __init__(self) -> None:
+        self.__wrapped__ = with_a_setting
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+# The callable, its interface, and whether a call of it only makes a coroutine.
+KINDS: dict[str, tuple[Any, str, bool]] = {
+    "coroutine function": (coroutine_function, "asgi3", True),
+    "object": (Object(), "asgi3", True),
+    "method": (Object().method, "asgi3", True),
+    "partial": (functools.partial(with_a_setting, 1), "asgi3", True),
+    "partial of an object": (functools.partial(Object()), "asgi3", True),
+    "async decorator": (async_decorator(coroutine_function), "asgi3", True),
+    "injects an argument": (InjectsAnArgument(), "asgi3", True),
+    "sync function": (returns_coroutine, "asgi3", False),
+    "sync object": (SyncObject(), "asgi3", False),
+    "plain decorator": (plain_decorator(coroutine_function), "asgi3", False),
+    "honest decorator": (honest_decorator(coroutine_function), "asgi3", False),
+    "decorated sync function": (honest_decorator(returns_coroutine), "asgi3", False),
+    "decorated object": (honest_decorator(Object()), "asgi3", False),
+    "partial of a decorated function": (
+        functools.partial(honest_decorator(coroutine_function)),
+        "asgi3",
+        False,
+    ),
+    "class with __await__": (Awaitable, "asgi3", False),
+    "function of a scope": (returns_instance, "asgi2", False),
+    "decorated function of a scope": (
+        honest_decorator(returns_instance),
+        "asgi2",
+        False,
+    ),
+    "class of a scope": (Instance, "asgi2", False),
+    "partial of a class": (functools.partial(Instance), "asgi2", False),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(kind: str) -> None:
+    app, interface, direct = KINDS[kind]
+    assert detect_interface(app, "m:app") == interface
+    assert only_makes_coroutine(app) is direct
+
+
+@pytest.mark.skipif(
+    not hasattr(inspect, "markcoroutinefunction"), reason="new in Python 3.12"
+)
+def test_a_marked_function_is_asynchronous_but_runs_code_when_called() -> None:
+    marked = inspect.markcoroutinefunction(  # type: ignore[attr-defined,unused-ignore]
+        plain_decorator(coroutine_function)
+    )
+    assert detect_interface(marked, "m:app") == "asgi3"
+    assert not only_makes_coroutine(marked)
+
+
+def wsgi(environ: Any, start_response: Any) -> Any: ...
+
+
+def wsgi_with_more(environ: Any, start_response: Any, more: Any = None) -> Any: ...
+
+
+def wsgi_in_other_words(env: Any, start: Any) -> Any: ...
+
+
+class WSGIObject:
+    def __call__(self, environ: Any, start_response: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    "app", [wsgi, wsgi_with_more, wsgi_in_other_words, WSGIObject()]
+)
+def test_wsgi_is_refused(app: Any) -> None:
+    with pytest.raises(StartupError) as caught:
+        detect_interface(app, "m:app")
+    assert str(caught.value) == (
+        '"m:app" takes (environ, start_response): it is a WSGI application. '
+        "WSGI is not available yet."
+    )
+    assert caught.value.exit_code == 1
+
+
+async def of_a_scope(scope: Any) -> None: ...
+
+
+async def without_parameters() -> None: ...
+
+
+def of_four(a: Any, b: Any, c: Any, d: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("app", "parameters"),
+    [
+        (of_a_scope, "(scope: 'Any')"),
+        (without_parameters, "()"),
+        (of_four, "(a: 'Any', b: 'Any', c: 'Any', d: 'Any')"),
+    ],
+)
+def test_other_parameters_are_refused(app: Any, parameters: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        detect_interface(app, "m:app")
+    assert str(caught.value) == (
+        'ASGI app "m:app" must take (scope, receive, send), but its parameters are '
+        f"{parameters}."
+    )
+
+
+def test_an_object_that_claims_endless_layers() -> None:
+    class Endless:
+        @property
+        def __wrapped__(self) -> Endless:
+            return Endless()
+
+        def __call__(self, scope: Any, receive: Any, send: Any) -> Any: ...
+
+    assert detect_interface(Endless(), "m:app") == "asgi3"
+
+
+# Loading by name, from this module.
+
+
+def load(name: str, **options: Any) -> Application:
+    return load_application(Settings(app=f"{__name__}:{name}", **options))
+
+
+the_answer = 5
+wsgi_object = WSGIObject()
+
+
+def factory() -> Any:
+    return coroutine_function
+
+
+def factory_with_options(debug: bool = False, **more: Any) -> Any:
+    return Object()
+
+
+def factory_of_three(a: int = 1, b: int = 2, c: int = 3) -> Any:
+    return coroutine_function
+
+
+def factory_in_error() -> Any:
+    return len(None)  # type: ignore[arg-type]
+
+
+def factory_that_raises() -> Any:
+    raise LookupError("no database")
+
+
+def factory_of_nothing() -> Any:
+    return None
+
+
+class Unmade:
+    """An application class that nobody has instantiated."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+passes_on_anything = plain_decorator(coroutine_function)
+awaits_anything = async_decorator(coroutine_function)
+calls: list[str] = []
+
+
+def sync_with_defaults(scope: Any = None, receive: Any = None, send: Any = None) -> Any:
+    return coroutine_function(scope, receive, send)
+
+
+class Counting:
+    async def __call__(self, *args: Any) -> None:
+        calls.append("called")
+
+
+counting = Counting()
+
+DETECTED = (
+    "WARNING ASGI app factory detected. Using it, but please consider setting the "
+    "--factory flag explicitly."
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["factory", "factory_with_options", "factory_of_three", "Unmade"]
+)
+def test_a_factory_is_detected(name: str, logs: Lines) -> None:
+    application = load(name)
+    assert application.interface == "asgi3"
+    assert application.is_coroutine_function
+    assert logs.lines == [DETECTED]
+    logs.lines.clear()
+    assert load(name, factory=True).interface == "asgi3"
+    assert logs.lines == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "coroutine_function",
+        "passes_on_anything",
+        "awaits_anything",
+        "sync_with_defaults",
+        "counting",
+    ],
+)
+def test_an_application_is_not_taken_for_a_factory(name: str, logs: Lines) -> None:
+    application = load(name)
+    assert application.call is globals()[name]
+    assert application.interface == "asgi3"
+    assert logs.lines == []
+    assert calls == []
+
+
+@pytest.mark.parametrize("options", [{}, {"factory": True}])
+def test_a_type_error_inside_a_factory(options: Any, logs: Lines) -> None:
+    with pytest.raises(StartupError) as caught:
+        load("factory_in_error", **options)
+    assert str(caught.value) == (
+        "Error loading ASGI app factory: object of type 'NoneType' has no len()"
+    )
+    assert caught.value.exit_code == 3
+    assert logs.lines == ["ERROR Exception in ASGI app factory\n<TypeError>"]
+
+
+def test_an_application_given_as_factory(logs: Lines) -> None:
+    with pytest.raises(StartupError) as caught:
+        load("coroutine_function", factory=True)
+    assert str(caught.value) == (
+        "Error loading ASGI app factory: coroutine_function() missing 3 required "
+        "positional arguments: 'scope', 'receive', and 'send'"
+    )
+    assert caught.value.exit_code == 3
+    assert logs.lines == []
+
+
+@pytest.mark.parametrize("options", [{}, {"factory": True}])
+def test_what_a_factory_raises_passes_through(options: Any) -> None:
+    with pytest.raises(LookupError, match="no database"):
+        load("factory_that_raises", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("the_answer", "int"), ("factory_of_nothing", "NoneType")]
+)
+def test_what_cannot_be_called_is_refused(name: str, kind: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        load(name)
+    assert str(caught.value) == (
+        f"ASGI app \"{__name__}:{name}\" is not callable: it is of type '{kind}'."
+    )
+    assert caught.value.exit_code == 1
+
+
+def test_import_errors() -> None:
+    with pytest.raises(StartupError) as caught:
+        load("nope")
+    assert str(caught.value) == (
+        f'Error loading ASGI app. Attribute "nope" not found in module "{__name__}".'
+    )
+    assert caught.value.exit_code == 3
+
+
+def test_the_interface_as_told() -> None:
+    assert load("coroutine_function", interface="asgi2").interface == "asgi2"
+    for name in ("returns_instance", "wsgi_object"):
+        assert load(name, interface="asgi3").call is globals()[name]
+    with pytest.raises(StartupError) as caught:
+        load("coroutine_function", interface="wsgi")
+    assert caught.value.exit_code == 2
+
+
+def test_an_asgi2_application_is_called_as_asgi3() -> None:
+    application = load("returns_instance")
+    assert application.interface == "asgi2"
+    assert application.is_coroutine_function
+    anything: Callable[..., Any] = application.call
+    assert asyncio.run(anything("scope", "receive", "send")) == "scope receive send"
+
+
+def test_call_app_runs_the_synchronous_part_in_the_task() -> None:
+    tasks: list[Any] = []
+
+    def app(scope: Any, receive: Any, send: Any) -> Any:
+        tasks.append(asyncio.current_task())
+        return coroutine_function(scope, receive, send)
+
+    async def main() -> None:
+        anything: Any = None
+        task = asyncio.create_task(call.call_app(app, {}, anything, anything))
+        await task
+        assert tasks == [task]
+
+    asyncio.run(main())

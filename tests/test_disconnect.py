@@ -1,0 +1,156 @@
+"""A client that goes away: how the application learns of it, and that nobody calls it an error."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Placement, Pool, Start
+from harness.server import Server
+
+APP = "apps.streams:app"
+
+
+@pytest.fixture
+def server(pool: Pool, placement: Placement) -> Server:
+    return pool.get(APP, *placement.options)
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def serves_others(server: Server) -> None:
+    with server.connect() as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
+        assert wire.response().body == b"ok"
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_send_raises_an_os_error(server: Server, way: str) -> None:
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/endless?swallow&ticket={ticket}"))
+    wire.until(b"first")
+    assert server.reported(ticket) == "started"
+    getattr(wire, way)()
+    assert server.reported(ticket)[1] is True
+    assert server.reported(ticket) == "again"
+    serves_others(server)
+
+
+def test_send_raises_while_small_pieces_trickle(server: Server) -> None:
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/trickle?ticket={ticket}"))
+    wire.until(b"tick\n")
+    wire.close()
+    assert server.reported(ticket) == "gone"
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_send_raises_after_the_disconnect_was_received(
+    server: Server, way: str
+) -> None:
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/send-after-disconnect?ticket={ticket}"))
+    assert server.reported(ticket) == "waiting"
+    getattr(wire, way)()
+    assert server.reported(ticket) == "disconnected"
+    if way == "reset":
+        # After a mere close the server cannot know yet that nobody reads.
+        assert server.reported(ticket) is True
+
+
+def test_sender_that_waits_for_a_slow_reader_is_woken(server: Server) -> None:
+    ticket = server.ticket()
+    wire = server.connect(receive_buffer=4096)
+    wire.send(get(f"/download?chunks=10000&ticket={ticket}"))
+    stopped_at = server.reported(ticket)
+    assert stopped_at < 10_000 * 65_536
+    wire.reset()
+    assert server.reported(ticket) == "gone"
+    serves_others(server)
+
+
+def test_nothing_is_logged_as_an_error(start: Start, placement: Placement) -> None:
+    server = start(APP, *placement.options)
+    tickets = [server.ticket() for _ in range(4)]
+    for ticket in tickets[:2]:
+        wire = server.connect().send(get(f"/endless?ticket={ticket}"))
+        wire.until(b"first")
+        wire.reset()
+        assert server.reported(ticket) == "started"
+        assert server.reported(ticket)[1] is True
+    for ticket in tickets[2:]:
+        wire = server.connect().send(get(f"/send-after-disconnect?ticket={ticket}"))
+        assert server.reported(ticket) == "waiting"
+        wire.reset()
+        assert server.reported(ticket) == "disconnected"
+        assert server.reported(ticket) is True
+    serves_others(server)
+    assert server.stop() == 0
+    assert "ERROR" not in server.stderr.text and "Traceback" not in server.stderr.text
+
+
+def test_half_closed_client_gets_its_answer(server: Server) -> None:
+    ticket = server.ticket()
+    with server.connect() as wire, server.connect() as opener:
+        request = f"POST /answer-after-end?ticket={ticket} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+        wire.send(request.encode()).half_close()
+        assert server.reported(ticket) == "read"
+        opener.send(get(f"/open?ticket={ticket}")).response()
+        assert wire.response().body == b"slow body"
+        wire.expect_end()
+
+
+def test_half_closed_client_gets_all_its_pipelined_answers(server: Server) -> None:
+    with server.connect() as wire:
+        request = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+        wire.send(
+            b"".join(request + b"%4d" % number for number in range(30))
+        ).half_close()
+        for number in range(30):
+            assert wire.response().body == b"%4d" % number
+        wire.expect_end()
+
+
+def test_half_closed_client_gets_a_large_answer(server: Server) -> None:
+    with server.connect() as wire:
+        wire.send(get("/download?chunks=100&chunked")).half_close()
+        assert len(wire.response().body) == 100 * 65_536
+        wire.expect_end()
+
+
+def test_connections_that_send_nothing(server: Server) -> None:
+    for _ in range(50):
+        server.connect().close()
+        server.connect().reset()
+        server.connect().half_close().close()
+    serves_others(server)
+
+
+def test_clients_that_leave_at_once(server: Server) -> None:
+    for _ in range(50):
+        server.connect().send(get("/download?chunks=10")).reset()
+        server.connect().send(get("/download?chunks=10")).close()
+        server.connect().send(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
+        ).reset()
+    serves_others(server)
+
+
+def test_clients_that_leave_among_pipelined_requests(server: Server) -> None:
+    for _ in range(20):
+        wire = server.connect().send(get("/download?chunks=1") * 30)
+        wire.response()
+        wire.reset()
+    serves_others(server)
+
+
+def test_descriptors_are_given_back(start: Start, placement: Placement) -> None:
+    server = start(APP, *placement.options)
+    descriptors = Path(f"/proc/{server.pid}/fd")
+    serves_others(server)
+    before = len(list(descriptors.iterdir()))
+    for _ in range(200):
+        server.connect().send(get("/download?chunks=2")).reset()
+    # The last of them may still be on their way out; a leak would keep all.
+    serves_others(server)
+    assert len(list(descriptors.iterdir())) < before + 100
