@@ -233,7 +233,7 @@ def test_the_binarys_own_package_is_used(run: Run, venv: Venv) -> None:
     run.app(
         """
 import linecache
-import smolcorn
+import smolcorn._core
 
 report["file"] = smolcorn.__file__
 report["core"] = smolcorn._core.__spec__.origin
@@ -247,6 +247,20 @@ report["line"] = linecache.getline(smolcorn.__file__, 1, vars(smolcorn))
     assert report["core"] == "built-in"
     source = Path(__file__).parent.parent / "python" / "smolcorn" / "__init__.py"
     assert report["line"] == source.read_text().splitlines(keepends=True)[0]
+
+
+def test_tracebacks_show_lines_of_the_package(run: Run, venv: Venv) -> None:
+    venv(".venv")
+    (run.folder / "app.py").write_text("1 / 0\n")
+    status, stdout, stderr = run.output()
+    assert (status, stdout) == (1, "")
+    shown = stderr.splitlines()
+    importer = Path(__file__).parent.parent / "python" / "smolcorn" / "importer.py"
+    source = importer.read_text().splitlines()
+    [place] = [line for line in shown if f"{BINARY}/smolcorn/importer.py" in line]
+    number = int(place.split(", line ")[1].split(",")[0])
+    assert shown[shown.index(place) + 1].strip() == source[number - 1].strip()
+    assert shown[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_every_module_of_the_package_is_carried(run: Run, venv: Venv) -> None:

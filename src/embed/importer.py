@@ -6,6 +6,7 @@ is in them.
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib.abc import ExecutionLoader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, ModuleSpec
@@ -71,3 +72,6 @@ def install(
 ) -> None:
     """Makes the binary the first place where imports are looked for."""
     sys.meta_path.insert(0, BinaryImporter(os.fspath(binary), modules))
+    if sys.version_info < (3, 13):
+        # The interpreter's own hook reads lines from files only, and ours are none.
+        sys.excepthook = traceback.print_exception
