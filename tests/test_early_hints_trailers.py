@@ -1,8 +1,8 @@
 """Interim answers, trailers, and debug messages."""
 
 import pytest
-from conftest import BARE, Placement, Pool
 
+from conftest import BARE, Placement, Pool
 from harness.server import Server
 
 

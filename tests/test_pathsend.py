@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import BARE, Placement, Pool, Start
 
+from conftest import BARE, Placement, Pool, Start
 from harness.server import Server
 from harness.wire import Wire
 
