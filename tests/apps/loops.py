@@ -30,13 +30,13 @@ class OwnLoop(asyncio.SelectorEventLoop):
 class BlindLoop(asyncio.SelectorEventLoop):
     """A loop that cannot watch descriptors for others, as Windows' proactor loop."""
 
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         raise NotImplementedError
 
     def remove_reader(self, fd: Any) -> bool:
         raise NotImplementedError
 
-    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         raise NotImplementedError
 
     def remove_writer(self, fd: Any) -> bool:
