@@ -127,7 +127,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[None]:
     """Shows what the servers of a failed test have written during it."""
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:
         for server, stdout_before, stderr_before in used_in_test:
             state = (

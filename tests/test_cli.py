@@ -195,7 +195,9 @@ def test_negative_of_a_pair_by_the_environment(
 
 
 def test_last_one_wins(launch: Start) -> None:
-    server = launch("--root-path", "/a", "--port=0", "apps.scope:app", "--root-path=/b").wait_until_ready()
+    server = launch(
+        "--root-path", "/a", "--port=0", "apps.scope:app", "--root-path=/b"
+    ).wait_until_ready()
     assert b"'root_path': '/b'" in body(server)
 
 

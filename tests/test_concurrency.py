@@ -70,6 +70,21 @@ def test_ways_to_call_pipelined(server: Server, path: str) -> None:
         assert len(answers) == 1
 
 
+def test_large_sends_side_by_side_keep_their_order(server: Server) -> None:
+    with server.connect(receive_buffer=16_384) as wire:
+        body = wire.send(get("/gather-large")).response().body
+        assert body == b"".join(bytes([65 + number]) * 100_000 for number in range(26))
+
+
+def test_send_that_is_given_up_while_it_waits_sends_nothing(server: Server) -> None:
+    ticket = server.ticket()
+    with server.connect(receive_buffer=16_384) as wire:
+        wire.send(get(f"/cancel-send?ticket={ticket}"))
+        assert server.reported(ticket) == "gave up"
+        expected = b"".join(b"%07d\n" % number * 12_500 for number in range(100))
+        assert wire.response().body == expected
+
+
 def test_wait_for_loses_nothing(server: Server) -> None:
     ticket = server.ticket()
     with server.connect() as wire:

@@ -78,6 +78,35 @@ async def gather(scope: Scope, receive: Receive, send: Send) -> None:
     await send(body(message["body"]))
 
 
+@app.route("/gather-large")
+async def gather_large(scope: Scope, receive: Receive, send: Send) -> None:
+    """More at a time than may wait to be written; the order is kept all the same."""
+    await receive()
+    await send(start(200))
+    pieces = [bytes([65 + number]) * 100_000 for number in range(26)]
+    await asyncio.gather(*(send(body(piece, more=True)) for piece in pieces))
+    await send(body())
+
+
+@app.route("/cancel-send")
+async def cancel_send(scope: Scope, receive: Receive, send: Send) -> None:
+    """Gives up sends that wait, until one is taken; none goes out twice or in part."""
+    await receive()
+    await send(start(200))
+    taken = given_up = 0
+    while taken < 100:
+        piece = b"%07d\n" % taken * 12_500
+        try:
+            await asyncio.wait_for(coroutine(send(body(piece, more=True))), 0.001)
+        except asyncio.TimeoutError:
+            given_up += 1
+            if given_up == 1:
+                report(scope, "gave up")
+            continue
+        taken += 1
+    await send(body())
+
+
 @app.route("/anyio")
 async def with_anyio(scope: Scope, receive: Receive, send: Send) -> None:
     message = await receive()

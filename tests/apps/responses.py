@@ -44,6 +44,15 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     await send(body())
 
 
+@app.route("/large-stream")
+async def large_stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """Ten megabytes in pieces."""
+    await send(start(200))
+    for _ in range(100):
+        await send(body(bytes(100_000), more=True))
+    await send(body())
+
+
 @app.route("/stream-with-length")
 async def stream_with_length(scope: Scope, receive: Receive, send: Send) -> None:
     await send(start(200, (b"content-length", b"6")))
