@@ -135,7 +135,7 @@ def _call_factory(factory: Any) -> Any:
 def _factory_error(error: TypeError) -> StartupError:
     """Says why the factory failed; and where, if that was in the factory's own code."""
     if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        _logger.error("Exception in ASGI app factory\n", exc_info=error)
+        _logger.debug("Exception in ASGI app factory\n", exc_info=error)
     return StartupError(f"Error loading ASGI app factory: {error}", EXIT_STARTUP)
 
 

@@ -44,14 +44,23 @@ def installed(handler: Handler) -> Iterator[None]:
 def raise_again(numbers: Iterable[int]) -> None:
     """Delivers the signals to the handlers that are installed now.
 
-    SIGINT without a handler becomes KeyboardInterrupt, as everywhere in Python.
+    SIGINT without a handler becomes KeyboardInterrupt, as everywhere in Python; it comes
+    last, so that it keeps no other signal from being delivered.
     """
+    interrupted = False
     for number in numbers:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
+        default = signal.getsignal(number) is signal.SIG_DFL
+        if default and number == signal.SIGINT:
+            interrupted = True
+            continue
+        if default:
             _flush()
-        signal.raise_signal(number)
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def die_of(number: int) -> None:

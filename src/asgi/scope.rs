@@ -40,15 +40,17 @@ pub struct Scope<'py> {
 }
 
 impl ScopeMaker {
-    /// Prepares what all scopes share.
+    /// Prepares what all scopes share. `asgi_version` is 3.0, or 2.0 for an application of two
+    /// steps.
     pub fn new(
         py: Python<'_>,
+        asgi_version: &str,
         root_path: &str,
         state: Option<Py<PyDict>>,
         trust: Option<TrustList>,
     ) -> PyResult<ScopeMaker> {
         let asgi = PyDict::new(py);
-        asgi.set_item("version", "3.0")?;
+        asgi.set_item("version", asgi_version)?;
         asgi.set_item("spec_version", "2.5")?;
         let template = PyDict::new(py);
         template.set_item(intern!(py, "type"), intern!(py, "http"))?;

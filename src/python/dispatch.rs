@@ -180,7 +180,7 @@ impl Dispatch {
         };
         self.border
             .log
-            .trace(py, &format!("{prefix}{what} ({actor})"))
+            .trace(py, &format!("{actor} {prefix}{what}"))
     }
 
     // --- requests ----------------------------------------------------------------------------

@@ -77,7 +77,15 @@ impl Engine {
         let trust = config
             .proxy_headers
             .then(|| TrustList::parse(trusted.as_deref().unwrap_or(FORWARDED_ALLOW_IPS)));
-        let scopes = ScopeMaker::new(py, &config.root_path, state.map(Bound::unbind), trust)?;
+        let interface: String = settings.getattr("interface")?.extract()?;
+        let asgi_version = if interface == "asgi2" { "2.0" } else { "3.0" };
+        let scopes = ScopeMaker::new(
+            py,
+            asgi_version,
+            &config.root_path,
+            state.map(Bound::unbind),
+            trust,
+        )?;
         let (home, released) = flume::unbounded();
         let border = Border::new(
             py,

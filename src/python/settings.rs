@@ -1,6 +1,8 @@
 //! The configuration on its way through Python: `smolcorn.config.Settings` carries what the
 //! Python side needs by name, and the native configuration as it is.
 
+use std::path::Path;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -22,13 +24,14 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
     fields.set_item("factory", config.factory)?;
     fields.set_item("interface", config.interface.as_str())?;
     fields.set_item("lifespan", config.lifespan.as_str())?;
-    fields.set_item("env_file", &config.env_file)?;
+    fields.set_item("env_file", text(config.env_file.as_deref()))?;
     fields.set_item("loop", config.event_loop.as_str())?;
-    fields.set_item("log_config", &config.log_config)?;
+    fields.set_item("log_config", text(config.log_config.as_deref()))?;
     fields.set_item("log_level", config.log_level.map(|level| level.as_str()))?;
     fields.set_item("access_log", config.access_log)?;
     fields.set_item("use_colors", config.use_colors)?;
     fields.set_item("forwarded_allow_ips", &config.forwarded_allow_ips)?;
+    fields.set_item("io_threads", config.placement.io_threads())?;
     fields.set_item("workers", config.workers)?;
     fields.set_item("limit_max_requests", config.limit_max_requests)?;
     fields.set_item(
@@ -48,4 +51,9 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
 pub fn native<'py>(settings: &Bound<'py, PyAny>) -> PyResult<Bound<'py, NativeConfig>> {
     let native = settings.getattr(intern!(settings.py(), "native"))?;
     Ok(native.cast_into::<NativeConfig>()?)
+}
+
+/// A path as Python's functions take it. The command line has no paths that are not text.
+fn text(path: Option<&Path>) -> Option<String> {
+    path.map(|path| path.to_string_lossy().into_owned())
 }

@@ -112,9 +112,6 @@ impl Turn {
             .flatten()
             .min();
         let mut timer = self.timer();
-        if timer.as_ref().is_some_and(|timer| timer.due <= now) {
-            *timer = None;
-        }
         let Some(due) = next else {
             return Ok(());
         };
@@ -132,7 +129,7 @@ impl Turn {
         let delay = due.saturating_duration_since(now).as_secs_f64();
         let handle = self.border.event_loop.bind(py).call_method(
             intern!(py, "call_later"),
-            (delay, turn),
+            (delay, turn.getattr(py, intern!(py, "on_timer"))?),
             Some(&options),
         )?;
         *timer = Some(Timer {
@@ -162,6 +159,13 @@ impl Turn {
 #[pymethods]
 impl Turn {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py)
+    }
+
+    /// A turn that the loop's timer makes. Only this takes the timer for spent: loops round their
+    /// time, so a timer may fire a little before the time it was set to.
+    fn on_timer(&self, py: Python<'_>) -> PyResult<()> {
+        *self.timer() = None;
         self.run(py)
     }
 }

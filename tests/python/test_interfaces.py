@@ -312,7 +312,7 @@ def test_a_type_error_inside_a_factory(options: Any, logs: Lines) -> None:
         "Error loading ASGI app factory: object of type 'NoneType' has no len()"
     )
     assert caught.value.exit_code == 3
-    assert logs.lines == ["ERROR Exception in ASGI app factory\n<TypeError>"]
+    assert logs.lines == ["DEBUG Exception in ASGI app factory\n<TypeError>"]
 
 
 def test_an_application_given_as_factory(logs: Lines) -> None:

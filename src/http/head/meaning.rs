@@ -148,7 +148,10 @@ fn check_codings(value: &[u8]) -> Result<Framing, Refusal> {
     let codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let last = codings.clone().count() - 1;
     for (index, coding) in codings.enumerate() {
-        let name = coding.split(|byte| *byte == b';').next().unwrap_or_default();
+        let name = coding
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
         let name = name.trim_ascii();
         let is_chunked = name.eq_ignore_ascii_case(b"chunked");
         let is_plain = name.len() == coding.len();
