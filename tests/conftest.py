@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+
 from harness.server import Server, used_in_test
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")

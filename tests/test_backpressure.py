@@ -4,6 +4,7 @@ import select
 from collections.abc import Iterator
 
 import pytest
+
 from conftest import BARE, Placement, Start
 from harness.server import Server
 from harness.wire import Wire

@@ -1,6 +1,7 @@
 """`send` and `receive` in tasks, timeouts, groups; the task and the context that an application runs in."""
 
 import pytest
+
 from conftest import BARE, Placement, Pool
 from harness.server import Server
 

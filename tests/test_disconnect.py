@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from conftest import Placement, Pool, Start
 from harness.server import Server
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from conftest import BARE, Placement, Pool, Start
 from harness.server import Server
 from harness.wire import Response, Wire

@@ -1,6 +1,7 @@
 """Several requests sent before the first answer."""
 
 import pytest
+
 from conftest import BARE, Placement, Pool
 from harness.server import Server
 

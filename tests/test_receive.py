@@ -1,6 +1,7 @@
 """What `receive` gives an application: the body, and the end of the connection."""
 
 import pytest
+
 from conftest import BARE, Placement, Pool
 from harness.server import Server
 

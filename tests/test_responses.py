@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from conftest import BARE, Placement, Pool, Start
+
+from conftest import BARE, Placement, Pool
 from harness.server import Server
 from harness.wire import DATE, Response, Wire, without_date
 

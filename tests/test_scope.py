@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import Placement, Pool, Start
 from harness.server import Server
 from harness.wire import Wire
@@ -136,12 +137,7 @@ def test_path_is_decoded_and_raw_path_is_not(
 
 
 def test_every_common_header_name(server: Server) -> None:
-    names = (
-        "accept accept-charset accept-encoding accept-language authorization cache-control cookie date dnt expect-ct "
-        "forwarded from if-match if-modified-since if-none-match if-range if-unmodified-since max-forwards origin "
-        "pragma priority range referer sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user te "
-        "traceparent upgrade-insecure-requests user-agent via x-forwarded-host x-real-ip x-request-id"
-    ).split()
+    names = ["accept", "accept-charset", "accept-encoding", "accept-language", "authorization", "cache-control", "cookie", "date", "dnt", "expect-ct", "forwarded", "from", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "max-forwards", "origin", "pragma", "priority", "range", "referer", "sec-ch-ua", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "te", "traceparent", "upgrade-insecure-requests", "user-agent", "via", "x-forwarded-host", "x-real-ip", "x-request-id"]
     headers = [string.capwords(name, "-").encode() + b": v" for name in names]
     assert scope_at(server, b"/", *headers)["headers"] == [(b"host", b"x")] + [
         (name.encode(), b"v") for name in names

@@ -1,6 +1,7 @@
 """Clients that are too slow are given up; quick ones never notice."""
 
 import pytest
+
 from conftest import BARE, Placement, Pool
 from harness.server import Server
 

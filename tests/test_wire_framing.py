@@ -1,6 +1,7 @@
 """What is accepted as a request and what is refused, byte for byte (RFC 9112)."""
 
 import pytest
+
 from conftest import BARE, Placement, Pool
 from harness.server import Server
 from harness.wire import Wire

@@ -13,6 +13,7 @@
 
 #![deny(unsafe_code)]
 
+mod accept;
 pub mod actor;
 mod connection;
 pub mod dispatch;

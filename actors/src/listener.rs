@@ -14,17 +14,19 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
+use crate::accept::Acceptor;
 use crate::actor::{ActorName, ConnectionId, panic_message};
-use crate::connection::{Accepted, Nursery};
+use crate::connection::Accepted;
+#[cfg(unix)]
+use crate::connection::Nursery;
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
 use crate::mailbox::{Address, Mailbox, mailbox};
-use crate::messages::{End, Ends, ToConnection, ToDispatch, ToListener};
+use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
 use crate::placement::Local;
 use crate::protocol::Protocol;
-use crate::socket::ReadySocket;
 use crate::timers::{Tick, Timer};
 use crate::trace;
 
@@ -49,7 +51,7 @@ pub(crate) enum Nurseries<P: Protocol> {
 pub(crate) struct Listener<P: Protocol> {
     number: u32,
     /// Absent once the listener has stopped accepting.
-    socket: Option<ReadySocket>,
+    acceptor: Option<Acceptor>,
     mailbox: Mailbox<ToListener>,
     own_address: Address<ToListener>,
     dispatch: DispatchAddress<P>,
@@ -65,10 +67,10 @@ pub(crate) struct Listener<P: Protocol> {
 }
 
 impl<P: Protocol> Listener<P> {
-    /// A listener on a bound, listening and nonblocking socket, and its address.
+    /// A listener that has not begun to accept.
     pub fn new(
         number: u32,
-        socket: ReadySocket,
+        acceptor: Acceptor,
         local: Rc<Local>,
         nurseries: Nurseries<P>,
         dispatch: DispatchAddress<P>,
@@ -77,7 +79,7 @@ impl<P: Protocol> Listener<P> {
     ) -> Listener<P> {
         Listener {
             number,
-            socket: Some(socket),
+            acceptor: Some(acceptor),
             mailbox,
             own_address,
             dispatch,
@@ -98,7 +100,7 @@ impl<P: Protocol> Listener<P> {
             context.waker().wake_by_ref();
         }
         self.set_timer(context);
-        if self.socket.is_none() && self.live.is_empty() {
+        if self.acceptor.is_none() && self.live.is_empty() {
             self.end();
             return Poll::Ready(());
         }
@@ -120,7 +122,7 @@ impl<P: Protocol> Listener<P> {
                 ToListener::Stop => self.stop(context),
                 ToListener::Abort => {
                     self.trace(|| "abort".to_owned());
-                    self.socket = None;
+                    self.acceptor = None;
                     self.tell_all(|| ToConnection::Abort);
                 }
             }
@@ -132,7 +134,7 @@ impl<P: Protocol> Listener<P> {
         self.trace(|| "stop".to_owned());
         self.retry_at = None;
         self.accept(context, ACCEPTS_AT_STOP);
-        self.socket = None;
+        self.acceptor = None;
         self.tell_all(|| ToConnection::Drain);
     }
 
@@ -152,17 +154,17 @@ impl<P: Protocol> Listener<P> {
             return false;
         }
         for _ in 0..budget {
-            let Some(socket) = &mut self.socket else {
+            let Some(acceptor) = &mut self.acceptor else {
                 return false;
             };
-            match socket.poll_with_readable(context, Socket::accept) {
+            match acceptor.poll_accept(context) {
                 Poll::Pending => {
                     self.retry_at = None;
                     return false;
                 }
-                Poll::Ready(Ok((socket, peer))) => {
+                Poll::Ready(Ok((socket, ends))) => {
                     self.retry_at = None;
-                    self.start(socket, &peer);
+                    self.start(socket, ends);
                 }
                 Poll::Ready(Err(error)) if concerns_one_peer(&error) => {}
                 Poll::Ready(Err(error)) => {
@@ -179,11 +181,7 @@ impl<P: Protocol> Listener<P> {
     }
 
     /// Starts the connection actor for an accepted socket.
-    fn start(&mut self, socket: Socket, peer: &SockAddr) {
-        let Ok(ends) = prepare(&socket, peer) else {
-            // The peer has already gone: there is nobody to serve.
-            return;
-        };
+    fn start(&mut self, socket: Socket, ends: Ends) {
         let id = ConnectionId(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
         self.trace(|| format!("accepted connection#{}", id.0));
         let (reply, mailbox) = mailbox();
@@ -235,7 +233,7 @@ impl<P: Protocol> Listener<P> {
             return;
         }
         self.ended = true;
-        self.socket = None;
+        self.acceptor = None;
         self.trace(|| "stopped".to_owned());
         let listener = self.number;
         let _ = self.dispatch.send(ToDispatch::ListenerStopped { listener });
@@ -269,31 +267,6 @@ impl<P: Protocol> Drop for Listener<P> {
     fn drop(&mut self) {
         // The placement ends with the listener on it, or the listener panicked.
         self.end();
-    }
-}
-
-/// Makes an accepted socket ready for its actor and reads its two ends.
-fn prepare(socket: &Socket, peer: &SockAddr) -> io::Result<Ends> {
-    socket.set_nonblocking(true)?;
-    #[cfg(target_vendor = "apple")]
-    socket.set_nosigpipe(true)?;
-    let ends = Ends {
-        local: end_of(&socket.local_addr()?),
-        peer: end_of(peer),
-    };
-    if let End::Inet(_) = ends.local {
-        socket.set_tcp_nodelay(true)?;
-    }
-    Ok(ends)
-}
-
-fn end_of(address: &SockAddr) -> End {
-    match address.as_socket() {
-        Some(address) => End::Inet(address),
-        #[cfg(unix)]
-        None => End::Unix(address.as_pathname().map(ToOwned::to_owned)),
-        #[cfg(not(unix))]
-        None => End::Unix(None),
     }
 }
 

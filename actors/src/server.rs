@@ -9,12 +9,13 @@ use std::task::Poll;
 use async_io::Async;
 use socket2::Socket;
 
+use crate::accept::{Acceptor, prepare};
 use crate::connection::{Accepted, Nursery};
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
 use crate::listener::{Listener, Nurseries};
 use crate::mailbox::{Address, Mailbox, mailbox};
-use crate::messages::{Ends, ToListener};
+use crate::messages::{End, Ends, ToListener};
 #[cfg(unix)]
 use crate::placement::fused::Fused;
 use crate::placement::threads::IoThreads;
@@ -68,9 +69,6 @@ pub fn start<F: ProtocolFactory>(
     dispatch: &DispatchAddress<F::Protocol>,
     limits: &Limits,
 ) -> io::Result<Running> {
-    for socket in &sockets {
-        socket.set_nonblocking(true)?;
-    }
     match placement {
         #[cfg(unix)]
         Placement::Fused(fused) => start_fused(fused, sockets, factory, dispatch, limits),
@@ -94,19 +92,22 @@ fn start_fused<F: ProtocolFactory>(
         limits: limits.clone(),
     });
     // All or none: nothing is started before every socket is known to be good.
-    let sockets: Vec<ReadySocket> = sockets
+    let acceptors: Vec<Acceptor> = sockets
         .into_iter()
-        .map(|socket| local.register(socket))
+        .map(|socket| {
+            let end = prepare(&socket)?;
+            Ok(Acceptor::new(local.register(socket)?, end))
+        })
         .collect::<io::Result<_>>()?;
     let mut running = Running {
         listeners: Vec::new(),
     };
-    for (socket, number) in sockets.into_iter().zip(1..) {
+    for (acceptor, number) in acceptors.into_iter().zip(1..) {
         let (address, mail) = mailbox();
         running.listeners.push(address.clone());
         local.spawn(Listener::new(
             number,
-            socket,
+            acceptor,
             Rc::clone(local),
             Nurseries::Here(Rc::clone(&nursery)),
             dispatch.clone(),
@@ -124,9 +125,12 @@ fn start_threads<F: ProtocolFactory>(
     dispatch: &DispatchAddress<F::Protocol>,
     limits: &Limits,
 ) -> io::Result<Running> {
-    let sockets: Vec<Async<Socket>> = sockets
+    let sockets: Vec<(Async<Socket>, Option<End>)> = sockets
         .into_iter()
-        .map(Async::new_nonblocking)
+        .map(|socket| {
+            let end = prepare(&socket)?;
+            Ok((Async::new_nonblocking(socket)?, end))
+        })
         .collect::<io::Result<_>>()?;
     let mut nurseries = Vec::new();
     for index in 0..threads.count() {
@@ -146,7 +150,7 @@ fn start_threads<F: ProtocolFactory>(
     let mut running = Running {
         listeners: Vec::new(),
     };
-    for ((socket, number), index) in sockets.into_iter().zip(1..).zip(0..) {
+    for (((socket, end), number), index) in sockets.into_iter().zip(1..).zip(0..) {
         let (address, mail) = mailbox();
         running.listeners.push(address.clone());
         let (dispatch, limits) = (dispatch.clone(), limits.clone());
@@ -154,7 +158,7 @@ fn start_threads<F: ProtocolFactory>(
         run_on(threads, index, move |local| {
             local.spawn(Listener::new(
                 number,
-                ReadySocket::portable(socket),
+                Acceptor::new(ReadySocket::portable(socket), end),
                 Rc::clone(local),
                 Nurseries::Threads(nurseries),
                 dispatch,

@@ -25,6 +25,9 @@ Interface: TypeAlias = Literal["asgi3", "asgi2"]
 _LAYERS_MAX = 100
 """Partials and decorators around an application; an object may claim endless ones."""
 
+_PARAMETERS_SHOWN = 6
+"""Names of parameters in an error message."""
+
 _logger = logging.getLogger("uvicorn.error")
 
 
@@ -227,9 +230,12 @@ def _looks_like_wsgi(signature: inspect.Signature) -> bool:
 
 
 def _wrong_signature(name: str, signature: inspect.Signature) -> StartupError:
+    # Names alone: annotations and defaults can fill pages.
+    names = list(signature.parameters)
+    shown = names[:_PARAMETERS_SHOWN] + ["..."] * (len(names) > _PARAMETERS_SHOWN)
     return StartupError(
-        f'ASGI app "{name}" must take (scope, receive, send), but its parameters are '
-        f"{signature.replace(return_annotation=inspect.Signature.empty)}."
+        f'ASGI app "{name}" must take (scope, receive, send), '
+        f"but its parameters are ({', '.join(shown)})."
     )
 
 

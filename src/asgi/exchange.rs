@@ -235,7 +235,8 @@ impl Exchange {
         let done = matches!(state.phase, Phase::Done);
         let inbound = &mut state.inbound;
         let say_continue = mem::take(&mut inbound.expects_continue) && !inbound.complete;
-        let body = if !inbound.delivered && (inbound.complete || !inbound.body.is_empty()) {
+        let body = if !done && !inbound.delivered && (inbound.complete || !inbound.body.is_empty())
+        {
             inbound.delivered = inbound.complete;
             Some((mem::take(&mut inbound.body), !inbound.complete))
         } else {

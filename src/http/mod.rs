@@ -52,7 +52,7 @@ pub enum HttpEvent {
         gone: bool,
     },
     /// So many more bytes of a response that is still incomplete are with the kernel (credit for
-    /// the application's `send()`).
+    /// the application's `send()`). Bytes that are dropped, as those for a `HEAD`, count at once.
     Sent {
         /// Whose response.
         stream: StreamId,
@@ -138,14 +138,16 @@ pub enum HttpCommand {
         /// Whose request.
         stream: StreamId,
     },
-    /// The application took so many bytes of the request's body: that much more may be read.
+    /// The application took so many bytes of the request's body, those in [`Request::body`]
+    /// included: that much more may be read. Not needed for a body that is complete.
     Consumed {
         /// Whose body.
         stream: StreamId,
         /// How many bytes.
         bytes: usize,
     },
-    /// The response cannot be completed: cut the connection so that the client notices.
+    /// The response cannot be completed, or not even begun: cut the connection so that the client
+    /// notices.
     Abort {
         /// Whose response.
         stream: StreamId,

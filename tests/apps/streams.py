@@ -1,7 +1,6 @@
 """Endless and large answers, and what happens to them when the client goes away."""
 
 import asyncio
-from typing import Any
 
 from apps.asgi import (
     Receive,

@@ -2,5 +2,30 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arbitrary;
 mod basics;
+mod chunked;
+mod credit;
+mod cuts;
+mod drain;
+mod echo;
+mod errors;
+mod expect;
+mod framing;
+mod half_close;
+mod heads;
+mod keep_alive;
+mod limits;
 mod peer;
+mod pipelining;
+mod responses;
+mod timeouts;
+mod uploads;
+
+/// Settings for `count` random cases. A failure prints its input, which then becomes a test.
+fn cases(count: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::with_cases(count)
+    }
+}

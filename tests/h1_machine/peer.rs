@@ -171,8 +171,11 @@ impl Peer {
 
     // The client.
 
+    /// Sends `bytes`, unless the client has said that it sends nothing more.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Peer {
-        self.socket.extend_from_slice(bytes.as_ref());
+        if !self.eof {
+            self.socket.extend_from_slice(bytes.as_ref());
+        }
         self.go_on(true);
         self
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import signal
 import sys
 import threading
 import time
@@ -57,6 +58,8 @@ async def blocks_a_thread(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
+    # A shell's background job begins with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         import smolcorn
     except ImportError:

@@ -176,12 +176,18 @@ async def without_parameters() -> None: ...
 def of_four(a: Any, b: Any, c: Any, d: Any) -> None: ...
 
 
+def of_eight(
+    a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any
+) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("app", "parameters"),
     [
-        (of_a_scope, "(scope: 'Any')"),
+        (of_a_scope, "(scope)"),
         (without_parameters, "()"),
-        (of_four, "(a: 'Any', b: 'Any', c: 'Any', d: 'Any')"),
+        (of_eight, "(a, b, c, d, e, f, ...)"),
+        (of_four, "(a, b, c, d)"),
     ],
 )
 def test_other_parameters_are_refused(app: Any, parameters: str) -> None:

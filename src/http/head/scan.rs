@@ -81,9 +81,7 @@ impl HeadScanner {
             }
         }
         self.searched = input.len();
-        if self.lines == 0 {
-            self.check_method(input)?;
-        }
+        self.check_method(input)?;
         if input.len() > limits.head_bytes_max {
             return Err(self.too_large());
         }

@@ -1,0 +1,20 @@
+//! A connection's bytes: the same responses in one piece and in many.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../tests/h1_machine/echo.rs"]
+mod echo;
+#[path = "../../tests/h1_machine/peer.rs"]
+mod peer;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((step, input)) = input.split_first() else {
+        return;
+    };
+    let cuts: Vec<usize> = (1..input.len())
+        .step_by(usize::from(*step).max(1))
+        .collect();
+    assert_eq!(echo::run(input, &cuts), echo::run(input, &[]));
+});

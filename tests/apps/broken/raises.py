@@ -1,0 +1,1 @@
+raise ZeroDivisionError("raised while it is imported")
