@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 SUITE_SECONDS_MAX = 25 * 60
-"""How long a suite may run; some five times what the longest takes."""
+"""How long a suite may run until it counts as hanging."""
 MERCY_SECONDS = 20
 """How long a suite that is told to stop may take to end what it has started."""
 
