@@ -9,7 +9,8 @@ APP ?= examples.hello:app
 ARGS ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
-PYTEST_ARGS ?= -n 2
+# A test that hangs shows where.
+PYTEST_ARGS ?= -n 2 -o faulthandler_timeout=120
 
 # What the interpreter says of itself: its own path (PYTHON may be a shim), its version, and
 # whether there is a shared libpython, without which only the wheel can be built.
