@@ -20,17 +20,17 @@ use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::app_call::AppCall;
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
-use crate::http::h1::H1;
+use crate::http::machine::HttpMachine;
 use crate::http::{HttpCommand, HttpEvent, Request, Warning};
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
 pub struct Dispatch {
     border: SharedBorder,
-    mailbox: Mailbox<ToDispatch<H1>>,
+    mailbox: Mailbox<ToDispatch<HttpMachine>>,
     connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
     tasks: TaskMaker,
     /// Listeners whose sockets are still open.
-    batch: Vec<ToDispatch<H1>>,
+    batch: Vec<ToDispatch<HttpMachine>>,
 }
 
 /// Starts the task of a request.
@@ -46,7 +46,7 @@ impl Dispatch {
     pub fn new(
         py: Python<'_>,
         border: SharedBorder,
-        mailbox: Mailbox<ToDispatch<H1>>,
+        mailbox: Mailbox<ToDispatch<HttpMachine>>,
     ) -> PyResult<Dispatch> {
         let tasks = TaskMaker::new(py, &border)?;
         Ok(Dispatch {
@@ -59,7 +59,7 @@ impl Dispatch {
     }
 
     /// The mailbox, for whoever has to wake this actor.
-    pub fn mailbox(&self) -> &Mailbox<ToDispatch<H1>> {
+    pub fn mailbox(&self) -> &Mailbox<ToDispatch<HttpMachine>> {
         &self.mailbox
     }
 
@@ -79,7 +79,7 @@ impl Dispatch {
         self.border.flush_heads(py)
     }
 
-    fn handle(&mut self, py: Python<'_>, message: ToDispatch<H1>) -> PyResult<()> {
+    fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
         match message {
             ToDispatch::Opened {
                 connection,
@@ -308,5 +308,8 @@ fn text_of(warning: Warning) -> &'static str {
     match warning {
         Warning::InvalidRequest(_) => "Invalid HTTP request received.",
         Warning::UnsupportedUpgrade => "Unsupported upgrade request.",
+        Warning::UnwritableResponse(_) => {
+            "The HTTP engine cannot send this response; answered 500 in its place."
+        }
     }
 }
