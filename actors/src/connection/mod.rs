@@ -213,8 +213,7 @@ impl<P: Protocol> Connection<P> {
             }
             let writing = self.write(context, &mut budget)?;
             self.close_if_done()?;
-            let more_input =
-                self.reads_on() && (reading == Direction::Ready || self.input.may_be_taken());
+            let more_input = self.shows_on() || (self.reads_on() && reading == Direction::Ready);
             let more_output = writing == Direction::Ready && !self.machine.outbox.is_empty();
             if !more_input && !more_output {
                 break;
@@ -254,7 +253,7 @@ impl<P: Protocol> Connection<P> {
         Ok(())
     }
 
-    /// True while bytes from the peer are of use.
+    /// True while more bytes from the peer are of use.
     fn reads_on(&self) -> bool {
         match self.phase {
             Phase::Open => self.machine.wants_input(),
@@ -263,18 +262,26 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
+    /// True when the machine can be shown bytes that wait; also after the peer's end.
+    fn shows_on(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::ReadClosed)
+            && self.input.may_be_taken()
+            && self.machine.wants_input()
+    }
+
     /// Shows the machine what waits and what can be read.
     fn read(&mut self, context: &mut Context<'_>, budget: &mut Budget) -> Step<Direction> {
-        while self.reads_on() {
-            if let Phase::Lingering { .. } = self.phase {
-                // What comes now is not for the machine.
-            } else if self.input.may_be_taken() {
+        loop {
+            if self.shows_on() {
                 let waiting = self.input.waiting();
                 let taken = self
                     .machine
                     .call(|protocol, io| protocol.receive(waiting, io));
                 self.input.take(taken);
                 continue;
+            }
+            if !self.reads_on() {
+                return Ok(Direction::Ready);
             }
             if budget.reads == 0 {
                 return Ok(Direction::Ready);
@@ -297,7 +304,6 @@ impl<P: Protocol> Connection<P> {
                 Poll::Ready(Err(_)) => return Err(self.lost(StopReason::PeerGone)),
             }
         }
-        Ok(Direction::Ready)
     }
 
     fn pass_bytes(&mut self, bytes: &[u8]) -> Step<()> {
