@@ -8,8 +8,8 @@ use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
 use smolcorn_actors::actor::StopReason;
-use smolcorn_actors::dispatch::dispatch_mailbox;
 use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -55,7 +55,7 @@ fn bytes_that_waited_for_their_turn_are_taken_after_the_end() {
 #[test]
 fn an_end_that_comes_with_the_last_bytes_is_seen() {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox::<Lines>();
+    let (dispatch, mailbox) = mailbox::<ToDispatch<Lines>>();
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();

@@ -6,6 +6,7 @@
 
 mod input;
 mod machine;
+mod nursery;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -15,21 +16,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::Socket;
-
 use crate::actor::{ActorName, ConnectionId, StopReason};
-use crate::dispatch::DispatchAddress;
-use crate::limits::Limits;
 use crate::mailbox::{Address, Mailbox};
-use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
+use crate::messages::{ToConnection, ToDispatch, ToListener};
 use crate::outbox::Next;
-use crate::placement::Local;
 use crate::protocol::{Close, Protocol};
 use crate::stream::Stream;
 use crate::timers::{Tick, Timer};
 use crate::trace;
 use input::Input;
 use machine::Machine;
+pub(crate) use nursery::{Accepted, Nursery};
 
 /// At most so many reads in one go, before other connections have their turn.
 const READS_PER_TURN: usize = 4;
@@ -40,72 +37,6 @@ const SLICES_MAX: usize = 64;
 /// Where the reactor does not tell that a peer has gone while it is not read from, it is asked
 /// this often.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What a new connection is made of, on its way from the listener to its thread.
-pub(crate) struct Accepted<C> {
-    pub id: ConnectionId,
-    /// Connected and nonblocking.
-    pub socket: Socket,
-    pub ends: Ends,
-    pub reply: Address<ToConnection<C>>,
-    pub mailbox: Mailbox<ToConnection<C>>,
-    pub listener: Address<ToListener>,
-}
-
-/// What all connections of one thread have in common.
-pub(crate) struct Nursery<P: Protocol> {
-    pub local: Rc<Local>,
-    pub make: Rc<dyn Fn(&Ends) -> P>,
-    pub dispatch: DispatchAddress<P>,
-    pub limits: Limits,
-}
-
-impl<P: Protocol> Nursery<P> {
-    /// Starts a connection actor on this thread.
-    pub fn spawn(self: &Rc<Self>, accepted: Accepted<P::Command>) {
-        let Accepted {
-            id,
-            socket,
-            ends,
-            reply,
-            mailbox,
-            listener,
-        } = accepted;
-        let stream = match self.local.register(socket) {
-            Ok(socket) => Stream::new(socket),
-            Err(error) => {
-                // The peer sees a close; the listener's table must not keep the number.
-                let _ = listener.send(ToListener::Failed {
-                    connection: id,
-                    error,
-                });
-                return;
-            }
-        };
-        let protocol = (self.make)(&ends);
-        let _ = self.dispatch.send(ToDispatch::Opened {
-            connection: id,
-            ends,
-            reply,
-        });
-        let dispatch = self.dispatch.clone();
-        let local = Rc::clone(&self.local);
-        self.local.spawn(Connection {
-            id,
-            mailbox,
-            stream: Some(stream),
-            input: Input::default(),
-            machine: Machine::new(protocol, id, dispatch, local),
-            phase: Phase::New,
-            write_deadline: None,
-            probe: None,
-            timer: None,
-            timer_at: None,
-            listener,
-            nursery: Rc::clone(self),
-        });
-    }
-}
 
 /// How far a connection has come.
 enum Phase {
@@ -190,6 +121,33 @@ impl<P: Protocol> Future for Connection<P> {
 type Step<T> = Result<T, StopReason>;
 
 impl<P: Protocol> Connection<P> {
+    /// An actor that has not begun.
+    fn new(
+        id: ConnectionId,
+        stream: Stream,
+        protocol: P,
+        mailbox: Mailbox<ToConnection<P::Command>>,
+        listener: Address<ToListener>,
+        nursery: Rc<Nursery<P>>,
+    ) -> Connection<P> {
+        let dispatch = nursery.dispatch.clone();
+        let local = Rc::clone(&nursery.local);
+        Connection {
+            id,
+            mailbox,
+            stream: Some(stream),
+            input: Input::default(),
+            machine: Machine::new(protocol, id, dispatch, local),
+            phase: Phase::New,
+            write_deadline: None,
+            probe: None,
+            timer: None,
+            timer_at: None,
+            listener,
+            nursery,
+        }
+    }
+
     /// Does everything that can be done now.
     fn turn(&mut self, context: &mut Context<'_>) -> Step<()> {
         if let Phase::New = self.phase {

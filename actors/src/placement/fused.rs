@@ -1,8 +1,9 @@
 //! The fused placement: the actors run inside a foreign event loop, on its thread.
 //!
-//! The driver watches [`Fused::descriptor`] for readability and calls [`Fused::turn`] when it is
-//! readable, when [`Turn::next_deadline`] has come, when a turn said [`Turn::more_work`], and
-//! when [`Fused::take_armed`] says that something was left behind for the actors outside a turn.
+//! The driver watches [`Fused::descriptor`] for readability. It calls [`Fused::poll_and_run`] when
+//! that is readable, when [`Turn::next_deadline`] has come, when a turn said
+//! [`Turn::more_work`], and when [`Fused::take_armed`] says that something was left behind for
+//! the actors outside a turn; and [`Fused::run_ready`] when it has answered what a turn brought.
 //! Nothing here ever waits.
 
 use std::cell::RefCell;
@@ -97,11 +98,6 @@ impl Fused {
     /// What this thread offers to actors.
     pub fn local(&self) -> &Rc<Local> {
         &self.local
-    }
-
-    /// A whole turn: [`poll_and_run`](Self::poll_and_run).
-    pub fn turn(&self) -> io::Result<Turn> {
-        self.poll_and_run()
     }
 
     /// Learns which sockets are ready and whose time has come, and runs what is ready. Errors:
