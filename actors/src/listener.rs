@@ -100,7 +100,7 @@ impl<P: Protocol> Listener<P> {
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.take_mail(context);
         if self.accept(context, ACCEPTS_PER_TURN) {
-            context.waker().wake_by_ref();
+            self.local.wake_next_turn(context.waker());
         }
         self.set_timer(context);
         if self.acceptor.is_none() && self.live.is_empty() {

@@ -30,8 +30,9 @@ pub(crate) use nursery::{Accepted, Nursery};
 
 /// At most so many reads in one go, before other connections have their turn.
 const READS_PER_TURN: usize = 4;
-/// At most so many bytes are written in one go, before other connections have their turn.
-const WRITTEN_PER_TURN_BYTES: u64 = 1024 * 1024;
+/// After so many written bytes the other connections have their turn. One call to the system may
+/// take more, up to the socket's buffer.
+const WRITTEN_PER_TURN_BYTES: u64 = 256 * 1024;
 /// At most so many pieces in one call to the system.
 const SLICES_MAX: usize = 64;
 /// Where the reactor does not tell that a peer has gone while it is not read from, it is asked
@@ -177,7 +178,7 @@ impl<P: Protocol> Connection<P> {
                 break;
             }
             if budget.is_spent() {
-                context.waker().wake_by_ref();
+                self.nursery.local.wake_next_turn(context.waker());
                 break;
             }
         }

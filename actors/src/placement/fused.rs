@@ -103,14 +103,15 @@ impl Fused {
     /// Learns which sockets are ready and whose time has come, and runs what is ready. Errors:
     /// the system refuses to be polled; nothing will work any more.
     pub fn poll_and_run(&self) -> io::Result<Turn> {
-        self.local.advance();
+        self.local.begin_turn();
+        self.local.fire_timers();
         self.reactor.poll()?;
         Ok(self.run())
     }
 
     /// Runs what has become ready since, and does not look at sockets.
     pub fn run_ready(&self) -> Turn {
-        self.local.clock.refresh();
+        self.local.begin_turn();
         self.run()
     }
 
@@ -125,7 +126,7 @@ impl Fused {
         // It never ends, as it waits for `pending`.
         let _ = self.run.borrow_mut().as_mut().poll(&mut context);
         Turn {
-            more_work: self.take_armed(),
+            more_work: self.take_armed() | self.local.has_deferred(),
             next_deadline: self.local.wheel.next_deadline(&self.local.clock),
         }
     }
