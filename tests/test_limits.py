@@ -179,6 +179,7 @@ def test_chunked_body_becomes_too_large(small: Server) -> None:
     ticket = small.ticket()
     with small.connect() as wire:
         wire.send(post(f"/body-fate?ticket={ticket}", "Transfer-Encoding: chunked"))
+        assert small.reported(ticket) == "begun"
         wire.send(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
         wire.send(b"1\r\nx\r\n")
         is_refused(wire, *BODY_TOO_LARGE)

@@ -128,6 +128,7 @@ def test_body_that_does_not_come(quick_body: Server, part: bytes) -> None:
     ticket = quick_body.ticket()
     with quick_body.connect() as wire:
         is_timeout(wire.send(post(f"/body-fate?ticket={ticket}", 10, part)).rest())
+    assert quick_body.reported(ticket) == "begun"
     assert quick_body.reported(ticket) == "disconnected"
 
 
@@ -136,6 +137,7 @@ def test_chunked_body_that_does_not_end(quick_body: Server) -> None:
     with quick_body.connect() as wire:
         head = f"POST /body-fate?ticket={ticket} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         is_timeout(wire.send(head.encode() + b"5\r\nhello\r\n").rest())
+    assert quick_body.reported(ticket) == "begun"
     assert quick_body.reported(ticket) == "disconnected"
 
 

@@ -450,7 +450,9 @@ def test_application_learns_of_a_broken_body(server: Server) -> None:
     ticket = server.ticket()
     path = f"/body-fate?ticket={ticket}".encode()
     with server.connect() as wire:
-        wire.send(post(b"Transfer-Encoding: chunked", b"5\r\nhello\r\nxyz\r\n", path))
+        wire.send(post(b"Transfer-Encoding: chunked", b"5\r\nhello\r\n", path))
+        assert server.reported(ticket) == "begun"
+        wire.send(b"xyz\r\n")
         assert wire.rest() == INVALID
     assert server.reported(ticket) == "disconnected"
 
@@ -536,6 +538,7 @@ def test_end_in_the_middle_of_a_body(server: Server) -> None:
             )
         ).half_close()
         assert b" 200 " not in wire.rest()
+    assert server.reported(ticket) == "begun"
     assert server.reported(ticket) == "disconnected"
 
 

@@ -39,6 +39,11 @@ pub fn push_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), B
     Ok(())
 }
 
+/// True when `text` is a token (RFC 9110, section 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| TOKEN_LOWER[usize::from(*byte)] != 0)
+}
+
 /// True when `value` may be a field's value: no control bytes but TAB (RFC 9110, section 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
     // Without an early exit, so that the compiler can look at many bytes at once.

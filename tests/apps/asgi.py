@@ -85,7 +85,9 @@ def query(scope: Scope) -> dict[str, str]:
     """The parameters of the query string; of each the last."""
     return {
         name: values[-1]
-        for name, values in parse_qs(scope["query_string"].decode()).items()
+        for name, values in parse_qs(
+            scope["query_string"].decode(), keep_blank_values=True
+        ).items()
     }
 
 

@@ -56,8 +56,9 @@ async def version(scope: Scope, receive: Receive, send: Send) -> None:
 
 @app.route("/body-fate")
 async def body_fate(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reports how the body ended, and answers with it."""
+    """Reports that it runs, and how the body ended; answers with it."""
     ticket = query(scope)["ticket"]
+    report_as(ticket, "begun")
     try:
         data = await read_body(receive)
     except OSError:

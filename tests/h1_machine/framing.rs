@@ -46,6 +46,8 @@ fn ambiguous_lengths_are_refused() {
         "Transfer-Encoding: chunked, chunked\r\n",
         "Transfer-Encoding: chunked, gzip\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: chunked;q=1\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
     ] {
         let mut peer = send(lines);
         assert_eq!(
@@ -70,8 +72,7 @@ fn other_codings_are_not_implemented() {
         "identity",
         "xchunked",
         "chunkedx",
-        "\"chunked\"",
-        "chunked;q=1",
+        "gzip;q=1",
     ] {
         let mut peer = send(&format!("Transfer-Encoding: {value}\r\n"));
         peer.expect_refusal(501);

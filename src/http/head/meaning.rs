@@ -4,7 +4,7 @@
 
 use super::{RequestHead, Version, target};
 use crate::config::HttpLimits;
-use crate::http::field::{has_token, parse_decimal};
+use crate::http::field::{has_token, is_token, parse_decimal};
 use crate::http::refusal::Refusal;
 
 /// How the end of a request's body is found (RFC 9112, section 6).
@@ -140,16 +140,21 @@ impl<'a> Fields<'a> {
 }
 
 /// Takes `chunked` alone. Other codings are unknown here, and when `chunked` is not the last one
-/// and the only one of its kind, the body's end is too.
+/// and the only one of its kind, or has parameters (RFC 9112, section 7.1), the body's end is too.
 fn check_codings(value: &[u8]) -> Result<Framing, Refusal> {
-    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    if is_chunked(value) {
+    if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(Framing::Chunked);
     }
-    let mut codings = value.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let last = codings.next().unwrap_or_default();
-    if last.is_empty() || codings.any(|coding| coding.is_empty() || is_chunked(coding)) {
-        return Err(Refusal::Malformed);
+    let codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let last = codings.clone().count() - 1;
+    for (index, coding) in codings.enumerate() {
+        let name = coding.split(|byte| *byte == b';').next().unwrap_or_default();
+        let name = name.trim_ascii();
+        let is_chunked = name.eq_ignore_ascii_case(b"chunked");
+        let is_plain = name.len() == coding.len();
+        if !is_token(name) || (is_chunked && !(is_plain && index == last)) {
+            return Err(Refusal::Malformed);
+        }
     }
     Err(Refusal::NotImplemented)
 }
