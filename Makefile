@@ -7,6 +7,9 @@ PYTHON ?= python3
 # What `make run` serves, and its other arguments.
 APP ?= examples.hello:app
 ARGS ?=
+# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi".
+QUICK ?=
+BENCH_ARGS ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -26,6 +29,7 @@ BUILD := build/py$(PYTHON_VERSION)
 VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
+BENCH := $(BUILD)/bench
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -35,12 +39,12 @@ INSTALLED := $(VENV)/bin/smolcorn
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src actors -type f -name '*.*')
 PYTHON_SOURCES := $(shell find python -type f -name '*.py*' -not -path '*/__pycache__/*')
 SOURCES := $(RUST_SOURCES) $(PYTHON_SOURCES) pyproject.toml README.md LICENSE
-CHECKED := python src/embed examples tests .ci
+CHECKED := python src/embed examples tests benches .ci
 PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python wheel binary lint fmt clean
+.PHONY: help run test test-rust test-python wheel binary bench lint fmt clean
 .PHONY: clear-counts suite-rust suite-wheel suite-binary
 # The suites take turns, and the counts come last.
 .NOTPARALLEL:
@@ -87,6 +91,9 @@ binary:  ## Builds target/release/smolcorn, which embeds Python
 wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 	@ls $(BUILD)/wheel/*.whl
 
+bench: $(BENCH)/.installed  ## Measures smolcorn beside its peers; QUICK=1 takes two minutes
+	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
@@ -94,6 +101,7 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python
 	$(TOOLS)/bin/mypy src/embed .ci
+	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/apps/plain.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
@@ -123,6 +131,11 @@ $(VENV)/.examples: examples/requirements.txt $(VENV)/.created
 
 $(VENV)/.tests: tests/requirements.txt examples/requirements.txt $(VENV)/.created
 	$(VENV)/bin/python $(PIP) -r tests/requirements.txt -r examples/requirements.txt
+	touch $@
+
+$(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
+	$(PYTHON_PATH) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python $(PIP) -r benches/requirements.txt $(BUILD)/wheel/*.whl
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt
