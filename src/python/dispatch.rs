@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::{ActorName, ConnectionId};
@@ -252,13 +253,21 @@ impl TaskMaker {
         let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
             // A task factory that somebody installed is to be used for our tasks as well.
-            Some(task) if event_loop.call_method0("get_task_factory")?.is_none() => task,
+            Some(task)
+                if event_loop
+                    .call_method0(intern!(py, "get_task_factory"))?
+                    .is_none() =>
+            {
+                task
+            }
             _ => {
-                let options = PyDict::new(py);
-                if border.config.empty_context && py.version_info() >= (3, 11) {
-                    options.set_item("context", empty_context(py)?)?;
-                }
-                let task = event_loop.call_method("create_task", (call,), Some(&options))?;
+                let create = event_loop.getattr(intern!(py, "create_task"))?;
+                // A task copies the context that it is made in.
+                let task = if border.config.empty_context {
+                    empty_context(py)?.call_method1("run", (create, call))?
+                } else {
+                    create.call1((call,))?
+                };
                 let task = task.unbind();
                 border.keep(key, Running { exchange, task });
                 return Ok(());
