@@ -81,6 +81,12 @@ impl Dispatch {
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<H1>) -> PyResult<()> {
+        if smolcorn_actors::trace::enabled()
+            && let Some(text) = what_came(&message)
+        {
+            let text = format!("{} {text}", ActorName::Dispatch);
+            self.border.log.trace(py, &text)?;
+        }
         match message {
             ToDispatch::Opened {
                 connection,
@@ -311,6 +317,37 @@ fn refuse_busy(
         end: true,
     });
     border.response_completed(py)
+}
+
+/// A message as the trace log shows it. Lines of other actors are shown as their own.
+fn what_came(message: &ToDispatch<H1>) -> Option<String> {
+    let (connection, what) = match message {
+        ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
+        ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
+        ToDispatch::Event { connection, event } => {
+            let what = match event {
+                HttpEvent::Request(request) => format!("request {}", request.stream),
+                HttpEvent::Body { stream, data, last } => {
+                    let end = if *last { ", the last" } else { "" };
+                    format!("request {stream}: {} body bytes{end}", data.len())
+                }
+                HttpEvent::Disconnect { stream, gone } => {
+                    let end = if *gone { "gone" } else { "sends no more" };
+                    format!("request {stream}: client {end}")
+                }
+                HttpEvent::Sent { stream, bytes } => {
+                    format!("request {stream}: {bytes} bytes sent")
+                }
+                HttpEvent::Warning(warning) => text_of(*warning).to_owned(),
+            };
+            (connection, what)
+        }
+        ToDispatch::ListenerStopped { listener } => {
+            return Some(format!("{} stopped", ActorName::Listener(*listener)));
+        }
+        ToDispatch::AcceptFailed { .. } | ToDispatch::Trace { .. } => return None,
+    };
+    Some(format!("{} {what}", ActorName::Connection(*connection)))
 }
 
 fn text_of(warning: Warning) -> &'static str {
