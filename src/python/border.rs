@@ -10,7 +10,6 @@ use std::thread::ThreadId;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
 
@@ -76,8 +75,9 @@ pub struct Border {
     pub on_limit: Py<PyAny>,
     /// The context in which turns and requests begin.
     pub context: Py<PyAny>,
-    /// The callable that makes a turn; set once when the engine starts.
-    pub turn: PyOnceLock<Py<PyAny>>,
+    /// The callable that makes a turn; there from the engine's start to its close. It owns this,
+    /// so leaving it here would keep both for ever.
+    turn: Mutex<Option<Py<PyAny>>>,
     /// Where the server's own unix socket is bound; set once when the engine starts.
     pub unix_path: OnceLock<PathBuf>,
     /// The loop's thread.
@@ -126,7 +126,7 @@ impl Border {
             on_idle,
             on_limit,
             context,
-            turn: PyOnceLock::new(),
+            turn: Mutex::default(),
             unix_path: OnceLock::new(),
             thread: std::thread::current().id(),
             fused: AtomicBool::new(false),
@@ -137,6 +137,17 @@ impl Border {
             running: Mutex::default(),
             held: Mutex::default(),
         })
+    }
+
+    /// The callable that makes a turn, while the engine runs.
+    pub fn turn(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.turn).as_ref().map(|turn| turn.clone_ref(py))
+    }
+
+    /// Sets the callable that makes a turn, or removes it for good.
+    pub fn set_turn(&self, turn: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *lock(&self.turn), turn);
+        drop(before);
     }
 
     // --- turns -------------------------------------------------------------------------------
@@ -159,7 +170,7 @@ impl Border {
         if self.armed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let Some(turn) = self.turn.get(py) else {
+        let Some(turn) = self.turn(py) else {
             return Ok(());
         };
         let schedule = if here {
@@ -251,8 +262,13 @@ impl Border {
         request: &LoggedRequest,
         status: u16,
     ) -> PyResult<()> {
+        if !self.access.is_enabled() {
+            return Ok(());
+        }
         self.access
-            .response_started(py, connection, request, status)
+            .response_started(py, connection, request, status)?;
+        // A turn's end hands waiting lines over.
+        self.arm(py)
     }
 
     // --- how applications end ----------------------------------------------------------------

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::{ActorName, ConnectionId};
@@ -80,6 +81,12 @@ impl Dispatch {
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
+        if smolcorn_actors::trace::enabled()
+            && let Some(text) = what_came(&message)
+        {
+            let text = format!("{} {text}", ActorName::Dispatch);
+            self.border.log.trace(py, &text)?;
+        }
         match message {
             ToDispatch::Opened {
                 connection,
@@ -252,13 +259,21 @@ impl TaskMaker {
         let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
             // A task factory that somebody installed is to be used for our tasks as well.
-            Some(task) if event_loop.call_method0("get_task_factory")?.is_none() => task,
+            Some(task)
+                if event_loop
+                    .call_method0(intern!(py, "get_task_factory"))?
+                    .is_none() =>
+            {
+                task
+            }
             _ => {
-                let options = PyDict::new(py);
-                if border.config.empty_context && py.version_info() >= (3, 11) {
-                    options.set_item("context", empty_context(py)?)?;
-                }
-                let task = event_loop.call_method("create_task", (call,), Some(&options))?;
+                let create = event_loop.getattr(intern!(py, "create_task"))?;
+                // A task copies the context that it is made in.
+                let task = if border.config.empty_context {
+                    empty_context(py)?.call_method1("run", (create, call))?
+                } else {
+                    create.call1((call,))?
+                };
                 let task = task.unbind();
                 border.keep(key, Running { exchange, task });
                 return Ok(());
@@ -302,6 +317,37 @@ fn refuse_busy(
         end: true,
     });
     border.response_completed(py)
+}
+
+/// A message as the trace log shows it. Lines of other actors are shown as their own.
+fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
+    let (connection, what) = match message {
+        ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
+        ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
+        ToDispatch::Event { connection, event } => {
+            let what = match event {
+                HttpEvent::Request(request) => format!("request {}", request.stream),
+                HttpEvent::Body { stream, data, last } => {
+                    let end = if *last { ", the last" } else { "" };
+                    format!("request {stream}: {} body bytes{end}", data.len())
+                }
+                HttpEvent::Disconnect { stream, gone } => {
+                    let end = if *gone { "gone" } else { "sends no more" };
+                    format!("request {stream}: client {end}")
+                }
+                HttpEvent::Sent { stream, bytes } => {
+                    format!("request {stream}: {bytes} bytes sent")
+                }
+                HttpEvent::Warning(warning) => text_of(*warning).to_owned(),
+            };
+            (connection, what)
+        }
+        ToDispatch::ListenerStopped { listener } => {
+            return Some(format!("{} stopped", ActorName::Listener(*listener)));
+        }
+        ToDispatch::AcceptFailed { .. } | ToDispatch::Trace { .. } => return None,
+    };
+    Some(format!("{} {what}", ActorName::Connection(*connection)))
 }
 
 fn text_of(warning: Warning) -> &'static str {

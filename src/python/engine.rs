@@ -130,11 +130,17 @@ impl Engine {
         let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
-        let _ = self.border.turn.set(py, callable.clone_ref(py));
+        self.border.set_turn(Some(callable.clone_ref(py)));
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
-        let listeners = self.listen(drive, listening, &address)?;
+        let listeners = match self.listen(drive, listening, &address) {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                turn.get().close(py)?;
+                return Err(error);
+            }
+        };
         *self.state() = State::Started(Started {
             placement: drive.name(),
             turn: turn.clone_ref(py),
@@ -210,6 +216,7 @@ impl Engine {
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
         }
+        self.border.set_turn(None);
         self.border.access.close(py);
         Ok(())
     }

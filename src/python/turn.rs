@@ -121,7 +121,7 @@ impl Turn {
             }
             timer.handle.call_method0(py, intern!(py, "cancel"))?;
         }
-        let Some(turn) = self.border.turn.get(py) else {
+        let Some(turn) = self.border.turn(py) else {
             return Ok(());
         };
         let options = PyDict::new(py);
