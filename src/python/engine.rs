@@ -29,8 +29,8 @@ use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
-use crate::http::factory::H1Factory;
-use crate::http::h1::H1;
+use crate::http::factory::HttpFactory;
+use crate::http::machine::HttpMachine;
 use crate::proxy::TrustList;
 
 /// The actors of one server, for one loop and one application.
@@ -262,9 +262,9 @@ impl Engine {
         &self,
         drive: &Drive,
         sockets: Vec<socket2::Socket>,
-        dispatch: &Address<ToDispatch<H1>>,
+        dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = H1Factory::new(self.config.http.clone());
+        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
         let limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()
