@@ -17,8 +17,8 @@ use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::outbox::Payload;
 
-use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::app_call::AppCall;
+use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::http::machine::HttpMachine;

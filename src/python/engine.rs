@@ -14,19 +14,19 @@ use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
 
-use super::access::AccessLogger;
-use super::border::{Border, BorderConfig, SharedBorder};
 use super::dispatch::Dispatch;
 #[cfg(unix)]
 use super::drive::FusedDrive;
 use super::drive::{Drive, ThreadsDrive};
-use super::log::{ServerLog, TRACE_LEVEL};
 use super::settings;
 use super::sockets::Socket;
 use super::turn::Turn;
 #[cfg(unix)]
 use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
+use crate::asgi::access::AccessLogger;
+use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;

@@ -15,13 +15,13 @@ use smolcorn_actors::actor::ConnectionId;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
+use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
-use crate::python::ClientDisconnected;
 
 /// Names an exchange in the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
