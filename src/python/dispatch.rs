@@ -17,8 +17,8 @@ use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::outbox::Payload;
 
-use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::app_call::AppCall;
+use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::http::machine::HttpMachine;
@@ -30,7 +30,7 @@ pub struct Dispatch {
     mailbox: Mailbox<ToDispatch<HttpMachine>>,
     connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
     tasks: TaskMaker,
-    /// Listeners whose sockets are still open.
+    /// Kept for its capacity.
     batch: Vec<ToDispatch<HttpMachine>>,
 }
 
@@ -107,7 +107,10 @@ impl Dispatch {
             }
             ToDispatch::Event { connection, event } => self.event(py, connection, event),
             ToDispatch::Closed { connection, .. } => self.closed(py, connection),
-            ToDispatch::ListenerStopped { .. } => self.border.tell_if_idle(py),
+            ToDispatch::ListenerStopped { .. } => {
+                self.border.listeners.fetch_sub(1, Ordering::Relaxed);
+                self.border.tell_if_idle(py)
+            }
             ToDispatch::AcceptFailed { listener, error } => self.border.log.warning(
                 py,
                 &format!("listener#{listener} cannot accept for now and will try again: {error}"),

@@ -11,8 +11,8 @@ use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::fused::Fused;
 use smolcorn_actors::placement::threads::IoThreads;
 
-use super::border::Border;
 use super::wake::LoopWaker;
+use crate::asgi::border::Border;
 use crate::http::machine::HttpMachine;
 
 /// How the connections of an engine are polled.
