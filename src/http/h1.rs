@@ -17,7 +17,8 @@
 //! that asks for another protocol are there, untouched, for whoever will speak it.
 //!
 //! `request` has what the client's bytes do, `response` what the application's commands do,
-//! `flow` counts what is on its way to the client.
+//! `flow` counts what is on its way to the client. `codec` is the border to the engine, which
+//! takes bytes apart and puts them together; the machine itself works with any engine.
 
 pub mod codec;
 mod exchange;

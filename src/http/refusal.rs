@@ -19,9 +19,10 @@ pub enum Refusal {
     UnknownExpectation,
     /// 431: the head is over `head_bytes_max` or `header_count_max`, or the trailers are too much.
     HeadTooLarge,
-    /// 501: `CONNECT`, or a transfer coding other than `chunked`.
+    /// 501: `CONNECT`, a transfer coding other than `chunked`, or a method that the engine does
+    /// not know.
     NotImplemented,
-    /// 505: a major version other than 1.
+    /// 505: a major version other than 1, or one that the engine does not speak.
     UnsupportedVersion,
 }
 
