@@ -3,9 +3,12 @@
 //! ```text
 //!   engine.rs   starts and stops everything for a loop
 //!   turn.rs     what the loop calls: poll, dispatch, write
+//!   drive.rs    who polls the connections; wake.rs wakes the loop from other threads
 //!   dispatch.rs the dispatch actor: messages of connections -> calls of the application
 //!   border.rs   what dispatch, exchanges and engine share
 //! ```
+//!
+//! What a request is to the application is in `asgi`. Nothing here reads or writes a socket.
 
 pub mod access;
 pub mod border;
