@@ -233,6 +233,33 @@ def test_one_worker(start: Start, value: str) -> None:
     assert body(start(APP, "--workers", value)) == b"function"
 
 
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ("2", r"WEB_CONCURRENCY above 1 is not available in smolcorn [0-9.]+ yet\."),
+        (
+            "abc",
+            r"Invalid value for 'WEB_CONCURRENCY': 'abc' is not a valid integer\.",
+        ),
+    ],
+)
+def test_web_concurrency_that_cannot_be_had(
+    launch: Start, tmp_path: Path, value: str, error: str
+) -> None:
+    server = ends(launch, 2, APP, "--port", "0", env={"WEB_CONCURRENCY": value})
+    assert re.fullmatch(rf"ERROR:    {error}\n", server.stderr.text)
+
+    file = tmp_path / "settings"
+    file.write_text(f"WEB_CONCURRENCY={value}\n")
+    server = ends(launch, 2, APP, "--port", "0", "--env-file", str(file))
+    assert re.fullmatch(f"ERROR:    {error}", server.stderr.lines[-1])
+
+
+def test_workers_win_over_web_concurrency(start: Start) -> None:
+    server = start(APP, "--workers", "1", env={"WEB_CONCURRENCY": "2"})
+    assert body(server) == b"function"
+
+
 # --- Loading the application ----------------------------------------------------------------------
 
 

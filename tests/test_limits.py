@@ -299,6 +299,17 @@ def test_process_ends_after_so_many_requests(
     assert "INFO:     Application shutdown complete." in server.stderr.lines
 
 
+def test_jitter_is_added_to_the_limit(start: Start) -> None:
+    # That it is a small number is as likely as five in a thousand millions.
+    jitter = ("--limit-max-requests-jitter", "1000000000")
+    server = start(WIRE, "--limit-max-requests", "1", *jitter)
+    with server.connect() as wire:
+        for _ in range(5):
+            assert wire.send(get("/a")).response().status == 200
+    assert server.stop() == 0
+    assert "Maximum request limit" not in server.stderr.text
+
+
 def test_jitter_raises_the_limit(start: Start) -> None:
     server = start(
         WIRE, "--limit-max-requests", "2", "--limit-max-requests-jitter", "3"

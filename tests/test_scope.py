@@ -411,6 +411,13 @@ def test_unix_peers_are_trusted_by_the_asterisk_only(
     assert scope_at(server, b"/", b"X-Forwarded-For: 1.2.3.4")["client"] == client
 
 
+def test_forwarded_allow_ips_from_the_env_file(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    file.write_text("FORWARDED_ALLOW_IPS=10.0.0.0/8\n")
+    server = start(APP, "--env-file", str(file))
+    forwarded(server, BOTH, PEER, "http")
+
+
 def test_forwarded_allow_ips_from_the_environment(start: Start) -> None:
     server = start(APP, env={"FORWARDED_ALLOW_IPS": "10.0.0.0/8"})
     forwarded(server, BOTH, PEER, "http")

@@ -7,26 +7,9 @@ signals) is here; what happens once in a request is there.
 
 from __future__ import annotations
 
-from typing import Any
-
-__all__ = ["__version__", "run"]
+__all__ = ["__version__"]
 
 __version__: str
-
-
-def run(app: str, **options: Any) -> None:
-    """Serves the application named by the import string `app` until it is told to stop.
-
-    Options are the fields of `smolcorn.config.Settings`. Returns after Ctrl-C; raises
-    SystemExit if the server could not start.
-    """
-    import sys
-
-    from smolcorn.config import Settings
-    from smolcorn.server import run as serve
-
-    if status := serve(Settings(app=app, **options)):
-        sys.exit(status)
 
 
 def __getattr__(name: str) -> str:

@@ -14,6 +14,17 @@ def main(argv: list[str]) -> int:
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
 
+class ClientDisconnected(OSError):
+    """The client is gone: nothing can be sent to it any more."""
+
+@final
+class NativeConfig:
+    """All settings, as the core has them. Only the core makes one."""
+
+    def with_late_environment(self) -> NativeConfig:
+        """Returns it with what WEB_CONCURRENCY and FORWARDED_ALLOW_IPS say, which an
+        env file may have set. Raises ValueError with the text for the user."""
+
 @final
 class Socket:
     """A listening socket."""
@@ -31,21 +42,23 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        loop: AbstractEventLoop,
+        event_loop: AbstractEventLoop,
         app: Callable[..., Any],
-        direct: bool,
         state: dict[str, Any] | None,
         on_idle: Callable[[], None],
         on_limit: Callable[[], None],
     ) -> None:
-        """`direct`: calling `app` only makes a coroutine. `on_idle` is called whenever
-        connections or tasks reach zero after `stop()`; `on_limit` once, when
-        `limit_max_requests` requests are completed. Both on the loop's thread."""
+        """`on_idle` is called whenever listeners, connections or tasks reach zero;
+        `on_limit` once, when `limit_max_requests` requests are completed. Both on the
+        loop's thread."""
     def start(self, sockets: list[Socket]) -> None:
         """Registers with the loop and begins to accept."""
     @property
-    def placement(self) -> Literal["fused", "threads"]:
-        """Which threads poll the sockets."""
+    def placement(self) -> Literal["fused", "threads", "none"]:
+        """Which threads poll the sockets; none before `start()`."""
+    @property
+    def listeners(self) -> int:
+        """Listeners that accept, or have connections left."""
     @property
     def connections(self) -> int:
         """Open connections."""
@@ -56,7 +69,8 @@ class Engine:
     def requests(self) -> int:
         """Completed requests."""
     def stop(self) -> None:
-        """Stops accepting; lets each connection finish its request, then closes it."""
+        """Accepts what waits already, and nothing more; lets each connection finish
+        its request, then closes it."""
     def disconnect_streams(self) -> None:
         """Tells unfinished requests `http.disconnect`."""
     def cancel_tasks(self, message: str) -> int:

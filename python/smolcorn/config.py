@@ -1,4 +1,4 @@
-"""Every setting, under uvicorn's parameter names, and the logging set up from them."""
+"""The settings of the life cycle, and the logging set up from them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import logging.config
 from collections.abc import Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from smolcorn import log_config as log_files
 from smolcorn.errors import StartupError
 from smolcorn.logging import ACCESS_FORMAT, DEFAULT_FORMAT, TRACE_LOG_LEVEL
+
+if TYPE_CHECKING:
+    from smolcorn._core import NativeConfig
 
 LifespanMode: TypeAlias = Literal["auto", "on", "off"]
 InterfaceName: TypeAlias = Literal["auto", "asgi3", "asgi2", "wsgi"]
@@ -63,72 +66,46 @@ LOGGING_CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the server has been told to do. Sizes are bytes, times are seconds."""
+    """What the life cycle must know. The command line fills it; defaults are set there.
+
+    Everything about sockets, connections and requests is in `native`.
+    """
+
+    native: NativeConfig
+    """All settings, as the core has them."""
 
     # The application.
     app: str
-    app_dir: str | None = None
-    factory: bool = False
-    interface: InterfaceName = "auto"
-    lifespan: LifespanMode = "auto"
-    env_file: str | None = None
-    root_path: str = ""
-    reset_contextvars: bool = False
+    """Import string."""
+    app_dir: str | None
+    """What to put in front of `sys.path`; None: nothing."""
+    factory: bool
+    interface: InterfaceName
+    lifespan: LifespanMode
+    env_file: str | None
 
-    # Sockets.
-    host: str = "127.0.0.1"
-    port: int = 8000
-    uds: str | None = None
-    uds_mode: int | None = None
-    fd: int | None = None
-    backlog: int = 2048
-
-    # HTTP.
-    http: str = "auto"
-    ws: str = "auto"
-    headers: tuple[tuple[str, str], ...] = ()
-    server_header: bool = True
-    date_header: bool = True
-    proxy_headers: bool = True
-    forwarded_allow_ips: str | None = None
-
-    # Limits. None: no limit.
-    limit_concurrency: int | None = None
-    limit_head_size: int = 65536
-    limit_header_count: int = 256
-    limit_request_body: int | None = None
-    limit_unread_body: int = 1048576
-    limit_body_buffer: int = 65536
-    limit_write_buffer: int = 65536
-    limit_max_requests: int | None = None
-    limit_max_requests_jitter: int = 0
-
-    # Timeouts.
-    timeout_keep_alive: float = 5.0
-    timeout_head: float = 30.0
-    timeout_body: float = 60.0
-    timeout_write: float = 60.0
-    timeout_graceful_shutdown: float | None = 30.0
-    """None: for ever."""
-    timeout_worker_healthcheck: float = 5.0
-
-    # The event loop and processes.
-    loop: str = "auto"
-    io_threads: int | None = None
+    # The event loop.
+    loop: str
+    """A name or an import string; see `smolcorn.loops`."""
+    io_threads: int | None
     """None: 0, or 1 where the loop cannot watch a descriptor."""
-    workers: int | None = None
-    """None: WEB_CONCURRENCY, else 1."""
+
+    # The end.
+    limit_max_requests: int | None
+    """Completed requests after which the process ends; None: no limit."""
+    limit_max_requests_jitter: int
+    """Upper end of the random number that is added once to the limit."""
+    timeout_graceful_shutdown: float
+    """Seconds that requests in flight may go on after the first signal to stop."""
 
     # Logging.
-    log_config: str | Mapping[str, Any] | None = None
+    log_config: str | Mapping[str, Any] | None
     """A file or a mapping for `logging.config`; None: `LOGGING_CONFIG`."""
-    log_level: str | int | None = None
-    access_log: bool = True
-    use_colors: bool | None = None
+    log_level: str | int | None
+    """None: as the logging configuration says."""
+    access_log: bool
+    use_colors: bool | None
     """None: if standard output is a terminal."""
-
-    native: Any = None
-    """The same settings as the native core has them."""
 
 
 def configure_logging(settings: Settings) -> None:

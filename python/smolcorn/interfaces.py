@@ -38,8 +38,6 @@ class Application:
     call: ASGI3Application
     interface: Interface
     """The convention of the application itself, before any adapter."""
-    is_coroutine_function: bool
-    """Calling it only makes a coroutine: its code runs when that is awaited."""
 
 
 class ASGI2Adapter:
@@ -79,7 +77,7 @@ def load_application(settings: Settings) -> Application:
     call: ASGI3Application = ASGI2Adapter(found) if interface == "asgi2" else found
     if trace.is_wanted():
         call = trace.MessageLoggerMiddleware(call)
-    return Application(call, interface, only_makes_coroutine(call))
+    return Application(call, interface)
 
 
 def detect_interface(app: Callable[..., Any], name: str) -> Interface:
@@ -108,20 +106,6 @@ def detect_interface(app: Callable[..., Any], name: str) -> Interface:
         if _accepts(signature, 1):
             return "asgi2"
     raise _wrong_signature(name, signatures[0])
-
-
-def only_makes_coroutine(app: Callable[..., Any]) -> bool:
-    """True if a call runs no code of the application and returns a coroutine object."""
-    while isinstance(app, functools.partial):
-        app = app.func
-    if inspect.isclass(app):
-        return False
-    if not (inspect.isfunction(app) or inspect.ismethod(app)):
-        app = type(app).__call__
-    function = getattr(app, "__func__", app)
-    return inspect.isfunction(function) and bool(
-        function.__code__.co_flags & inspect.CO_COROUTINE
-    )
 
 
 def _call_factory(factory: Any) -> Any:

@@ -238,20 +238,21 @@ class Server:
         """Lets connections and requests end; when the time is over, ends them."""
         loop = asyncio.get_running_loop()
         seconds = self.settings.timeout_graceful_shutdown
-        deadline = math.inf if seconds is None else loop.time() + seconds
-        warning = None
-        if seconds is not None:
-            warning = loop.call_later(seconds / 2, engine.disconnect_streams)
+        deadline = loop.time() + seconds
+        warning = loop.call_later(seconds / 2, engine.disconnect_streams)
         try:
             if await self._until_none(
-                lambda: engine.connections, "connections to close", deadline
+                # A listener ends with its last connection, and may be about to start
+                # some: those that waited to be accepted.
+                lambda: engine.listeners + engine.connections,
+                "connections to close",
+                deadline,
             ):
                 await self._until_none(
                     lambda: engine.tasks, "background tasks to complete", deadline
                 )
         finally:
-            if warning is not None:
-                warning.cancel()
+            warning.cancel()
         if engine.connections or engine.tasks:
             await self._cut_off(engine)
 

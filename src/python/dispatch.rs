@@ -17,21 +17,21 @@ use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::outbox::Payload;
 
-use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::app_call::AppCall;
+use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
-use crate::http::h1::H1;
+use crate::http::machine::HttpMachine;
 use crate::http::{HttpCommand, HttpEvent, Request, Warning};
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
 pub struct Dispatch {
     border: SharedBorder,
-    mailbox: Mailbox<ToDispatch<H1>>,
+    mailbox: Mailbox<ToDispatch<HttpMachine>>,
     connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
     tasks: TaskMaker,
-    /// Listeners whose sockets are still open.
-    batch: Vec<ToDispatch<H1>>,
+    /// Kept for its capacity.
+    batch: Vec<ToDispatch<HttpMachine>>,
 }
 
 /// Starts the task of a request.
@@ -47,7 +47,7 @@ impl Dispatch {
     pub fn new(
         py: Python<'_>,
         border: SharedBorder,
-        mailbox: Mailbox<ToDispatch<H1>>,
+        mailbox: Mailbox<ToDispatch<HttpMachine>>,
     ) -> PyResult<Dispatch> {
         let tasks = TaskMaker::new(py, &border)?;
         Ok(Dispatch {
@@ -60,7 +60,7 @@ impl Dispatch {
     }
 
     /// The mailbox, for whoever has to wake this actor.
-    pub fn mailbox(&self) -> &Mailbox<ToDispatch<H1>> {
+    pub fn mailbox(&self) -> &Mailbox<ToDispatch<HttpMachine>> {
         &self.mailbox
     }
 
@@ -80,7 +80,7 @@ impl Dispatch {
         self.border.flush_heads(py)
     }
 
-    fn handle(&mut self, py: Python<'_>, message: ToDispatch<H1>) -> PyResult<()> {
+    fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
         if smolcorn_actors::trace::enabled()
             && let Some(text) = what_came(&message)
         {
@@ -107,7 +107,10 @@ impl Dispatch {
             }
             ToDispatch::Event { connection, event } => self.event(py, connection, event),
             ToDispatch::Closed { connection, .. } => self.closed(py, connection),
-            ToDispatch::ListenerStopped { .. } => self.border.tell_if_idle(py),
+            ToDispatch::ListenerStopped { .. } => {
+                self.border.listeners.fetch_sub(1, Ordering::Relaxed);
+                self.border.tell_if_idle(py)
+            }
             ToDispatch::AcceptFailed { listener, error } => self.border.log.warning(
                 py,
                 &format!("listener#{listener} cannot accept for now and will try again: {error}"),
@@ -320,7 +323,7 @@ fn refuse_busy(
 }
 
 /// A message as the trace log shows it. Lines of other actors are shown as their own.
-fn what_came(message: &ToDispatch<H1>) -> Option<String> {
+fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
     let (connection, what) = match message {
         ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
         ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
@@ -354,5 +357,8 @@ fn text_of(warning: Warning) -> &'static str {
     match warning {
         Warning::InvalidRequest(_) => "Invalid HTTP request received.",
         Warning::UnsupportedUpgrade => "Unsupported upgrade request.",
+        Warning::UnwritableResponse(_) => {
+            "The HTTP engine cannot send this response; answered 500 in its place."
+        }
     }
 }

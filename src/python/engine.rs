@@ -14,27 +14,24 @@ use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
 
-use super::access::AccessLogger;
-use super::border::{Border, BorderConfig, SharedBorder};
 use super::dispatch::Dispatch;
 #[cfg(unix)]
 use super::drive::FusedDrive;
 use super::drive::{Drive, ThreadsDrive};
-use super::log::{ServerLog, TRACE_LEVEL};
 use super::settings;
 use super::sockets::Socket;
 use super::turn::Turn;
 #[cfg(unix)]
 use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
+use crate::asgi::access::AccessLogger;
+use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
-use crate::config::{Config, Placement};
-use crate::http::factory::H1Factory;
-use crate::http::h1::H1;
+use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
+use crate::http::factory::HttpFactory;
+use crate::http::machine::HttpMachine;
 use crate::proxy::TrustList;
-
-/// Who is believed about forwarded clients when nobody was named.
-const FORWARDED_ALLOW_IPS: &str = crate::config::FORWARDED_ALLOW_IPS_DEFAULT;
 
 /// The actors of one server, for one loop and one application.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -72,11 +69,11 @@ impl Engine {
         on_limit: Py<PyAny>,
     ) -> PyResult<Engine> {
         let config = settings::native(settings)?.get().config.clone();
-        let trusted: Option<String> = settings.getattr("forwarded_allow_ips")?.extract()?;
         let requests_max: Option<u64> = settings.getattr("limit_max_requests")?.extract()?;
+        let trusted = config.forwarded_allow_ips.as_deref();
         let trust = config
             .proxy_headers
-            .then(|| TrustList::parse(trusted.as_deref().unwrap_or(FORWARDED_ALLOW_IPS)));
+            .then(|| TrustList::parse(trusted.unwrap_or(FORWARDED_ALLOW_IPS_DEFAULT)));
         let interface: String = settings.getattr("interface")?.extract()?;
         let asgi_version = if interface == "asgi2" { "2.0" } else { "3.0" };
         let scopes = ScopeMaker::new(
@@ -141,6 +138,9 @@ impl Engine {
                 return Err(error);
             }
         };
+        self.border
+            .listeners
+            .store(listeners.listeners.len(), Ordering::Relaxed);
         *self.state() = State::Started(Started {
             placement: drive.name(),
             turn: turn.clone_ref(py),
@@ -157,6 +157,12 @@ impl Engine {
             State::Started(started) => started.placement,
             State::New | State::Closed => "none",
         }
+    }
+
+    /// Listeners that accept, or have connections left.
+    #[getter]
+    fn listeners(&self) -> usize {
+        self.border.listeners.load(Ordering::Relaxed)
     }
 
     /// Open connections.
@@ -256,9 +262,9 @@ impl Engine {
         &self,
         drive: &Drive,
         sockets: Vec<socket2::Socket>,
-        dispatch: &Address<ToDispatch<H1>>,
+        dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = H1Factory::new(self.config.http.clone());
+        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
         let limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()

@@ -1,8 +1,10 @@
 //! The configuration on its way through Python: `smolcorn.config.Settings` carries what the
-//! Python side needs by name, and the native configuration as it is.
+//! Python side needs by name, and the native configuration as it is. What Python changes before
+//! the engine starts (the interface it found, the limit with its jitter) the engine reads by name.
 
 use std::path::Path;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,6 +16,19 @@ use crate::config::Config;
 pub struct NativeConfig {
     /// The configuration.
     pub config: Config,
+}
+
+#[pymethods]
+impl NativeConfig {
+    /// The same with what the variables say that an environment file may have set. Python's own
+    /// environment is that of the process. Raises ValueError with the text for the user.
+    fn with_late_environment(&self) -> PyResult<NativeConfig> {
+        let config = self.config.clone();
+        config
+            .with_late_environment(&|name| std::env::var(name).ok())
+            .map(|config| NativeConfig { config })
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
 }
 
 /// Makes a `smolcorn.config.Settings`.
@@ -30,10 +45,12 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
     fields.set_item("log_level", config.log_level.map(|level| level.as_str()))?;
     fields.set_item("access_log", config.access_log)?;
     fields.set_item("use_colors", config.use_colors)?;
-    fields.set_item("forwarded_allow_ips", &config.forwarded_allow_ips)?;
     fields.set_item("io_threads", config.placement.io_threads())?;
-    fields.set_item("workers", config.workers)?;
     fields.set_item("limit_max_requests", config.limit_max_requests)?;
+    fields.set_item(
+        "limit_max_requests_jitter",
+        config.limit_max_requests_jitter,
+    )?;
     fields.set_item(
         "timeout_graceful_shutdown",
         config.graceful_shutdown_timeout.as_secs_f64(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,9 +18,12 @@ except ImportError:
     sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
     import smolcorn
 
+from harness.deadline import DEADLINE_SECONDS
+
 from .fake_core import Core, module
 
 LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+TEST_SECONDS_MAX = 3 * DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -29,6 +34,24 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Core]]:
     Core.reset()
     yield Core
     Core.reset()
+
+
+@pytest.fixture(autouse=True)
+def deadline() -> Iterator[None]:
+    """Ends a test that waits for something that does not happen."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"not done after {TEST_SECONDS_MAX} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    # And again: whoever is waiting may take the first one for an error of its own.
+    signal.setitimer(signal.ITIMER_REAL, TEST_SECONDS_MAX, 1)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import smolcorn
+from smolcorn.config import Settings
+
 __version__ = "0.0.test"
+
+
+@dataclass(frozen=True)
+class NativeConfig:
+    environment: dict[str, str] | None = None
+    """The environment of the process when it was read late."""
+
+    def with_late_environment(self) -> NativeConfig:
+        if Core.late_error is not None:
+            raise Core.late_error
+        return NativeConfig(dict(os.environ))
+
+
+def settings(app: str = "", **options: Any) -> Settings:
+    """What the command line makes of an application's name and nothing else, changed
+    by `options`."""
+    made: dict[str, Any] = {
+        "native": NativeConfig(),
+        "app": app,
+        "app_dir": None,
+        "factory": False,
+        "interface": "auto",
+        "lifespan": "auto",
+        "env_file": None,
+        "loop": "auto",
+        "io_threads": None,
+        "limit_max_requests": None,
+        "limit_max_requests_jitter": 0,
+        "timeout_graceful_shutdown": 30.0,
+        "log_config": None,
+        "log_level": None,
+        "access_log": True,
+        "use_colors": None,
+    }
+    return Settings(**{**made, **options})
 
 
 class Socket:
@@ -22,22 +62,21 @@ class Socket:
 class Engine:
     def __init__(
         self,
-        settings: Any,
-        loop: Any,
+        settings: Settings,
+        event_loop: Any,
         app: Any,
-        direct: bool,
         state: dict[str, Any],
         on_idle: Callable[[], None],
         on_limit: Callable[[], None],
     ) -> None:
         self.settings = settings
-        self.loop = loop
+        self.loop = event_loop
         self.app = app
-        self.direct = direct
         self.state = state
         self.on_idle = on_idle
         self.on_limit = on_limit
         self.placement = "fused"
+        self.listeners = 0
         self.connections = 0
         self.tasks = 0
         self.requests = 0
@@ -48,12 +87,15 @@ class Engine:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
-        self.react.get(name, lambda _: None)(self)
+        if react := self.react.get(name):
+            react(self)
 
     def start(self, sockets: list[Socket]) -> None:
+        self.listeners = len(sockets)
         self._called("start")
 
     def stop(self) -> None:
+        self.listeners = 0
         self._called("stop")
 
     def disconnect_streams(self) -> None:
@@ -71,7 +113,7 @@ class Engine:
 
     def drained(self) -> None:
         """All connections and requests have ended."""
-        self.connections = self.tasks = 0
+        self.listeners = self.connections = self.tasks = 0
         self.on_idle()
 
 
@@ -82,6 +124,7 @@ class Core:
     prepare: ClassVar[Callable[[Engine], None]]
     sockets: ClassVar[list[Socket]]
     bind_error: ClassVar[OSError | None]
+    late_error: ClassVar[ValueError | None]
     main: ClassVar[Callable[[list[str]], int]]
 
     @classmethod
@@ -89,14 +132,14 @@ class Core:
         cls.engine = None
         cls.prepare = staticmethod(lambda _: None)
         cls.sockets = [Socket("http://127.0.0.1:8000")]
-        cls.bind_error = None
+        cls.bind_error = cls.late_error = None
         cls.main = staticmethod(lambda _: 0)
 
 
 Core.reset()
 
 
-def bind(settings: Any) -> list[Socket]:
+def bind(settings: Settings) -> list[Socket]:
     if Core.bind_error is not None:
         raise Core.bind_error
     return Core.sockets
@@ -107,6 +150,7 @@ def module() -> types.ModuleType:
     fake = types.ModuleType("smolcorn._core")
     fake.__dict__.update(
         __version__=__version__,
+        NativeConfig=NativeConfig,
         Socket=Socket,
         Engine=Engine,
         bind=bind,
@@ -117,8 +161,6 @@ def module() -> types.ModuleType:
 
 def install() -> None:
     """Makes the fake the core of this process, for good."""
-    import smolcorn
-
     fake = module()
     sys.modules["smolcorn._core"] = fake
-    smolcorn._core = fake
+    vars(smolcorn)["_core"] = fake

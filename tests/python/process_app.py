@@ -61,17 +61,22 @@ if __name__ == "__main__":
     # A shell's background job begins with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        import smolcorn
+        import smolcorn  # noqa: F401
     except ImportError:
         sys.path.insert(0, str(HERE.parents[1] / "python"))
-        import smolcorn
 
     sys.path.insert(0, str(HERE))
-    importlib.import_module("fake_core").install()
+    fake_core = importlib.import_module("fake_core")
+    fake_core.install()
+
+    from smolcorn import server
 
     options = dict(argument.split("=", 1) for argument in sys.argv[2:])
-    smolcorn.run(
-        f"process_app:{sys.argv[1]}",
-        **{name: json.loads(value) for name, value in options.items()},
+    status = server.run(
+        fake_core.settings(
+            f"process_app:{sys.argv[1]}",
+            **{name: json.loads(value) for name, value in options.items()},
+        )
     )
     say("run returned")
+    sys.exit(status)

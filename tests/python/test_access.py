@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from smolcorn import access
-from smolcorn.config import Settings, configure_logging
+from smolcorn.config import configure_logging
 from smolcorn.logging import ACCESS_FORMAT, AccessFormatter
+
+from .fake_core import settings
 
 LOGGER = logging.getLogger("uvicorn.access")
 
@@ -25,14 +27,14 @@ def standard_output_is_a_pipe() -> Iterator[int]:
     # Not a fixture: pytest replaces the stream between set-up and test.
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream, contextlib.redirect_stdout(stream):
-        configure_logging(Settings(app="", use_colors=True))
+        configure_logging(settings(use_colors=True))
         yield reader
     os.close(reader)
 
 
 @pytest.fixture(autouse=True)
 def built_in_configuration() -> None:
-    configure_logging(Settings(app=""))
+    configure_logging(settings())
 
 
 def handler() -> logging.StreamHandler[Any]:
@@ -120,7 +122,7 @@ def test_a_replaced_standard_output() -> None:
     with standard_output_is_a_pipe(), contextlib.redirect_stdout(io.StringIO()):
         assert access.native_plan() is None
         # A stream without a descriptor.
-        configure_logging(Settings(app=""))
+        configure_logging(settings())
         assert access.native_plan() is None
 
 
@@ -128,7 +130,7 @@ def test_wanted() -> None:
     assert access.wanted()
     LOGGER.setLevel(logging.WARNING)
     assert not access.wanted()
-    configure_logging(Settings(app="", access_log=False))
+    configure_logging(settings(access_log=False))
     assert not access.wanted()
 
 

@@ -1,7 +1,11 @@
+"""The env file, and the moment at which the core looks at the environment again."""
+
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,63 +14,44 @@ from smolcorn.config import Settings
 from smolcorn.errors import StartupError
 
 from .conftest import Lines
-
-DEFAULTS = Settings(app="")
+from .fake_core import Core, settings
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean(core: type[Core], monkeypatch: pytest.MonkeyPatch) -> None:
     # Set, then deleted: so what the test's env file sets is removed afterwards.
-    for name in ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "FROM_FILE"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    monkeypatch.setenv("FROM_FILE", "")
+    monkeypatch.delenv("FROM_FILE")
 
 
-def test_defaults() -> None:
-    done = environment.complete(DEFAULTS)
-    assert (done.forwarded_allow_ips, done.workers) == ("127.0.0.1,::1", 1)
+def seen_by_the_core(done: Settings) -> dict[str, str]:
+    native: Any = done.native
+    environment: dict[str, str] = native.environment
+    return environment
 
 
-def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
-    monkeypatch.setenv("WEB_CONCURRENCY", "1")
-    assert environment.complete(DEFAULTS).forwarded_allow_ips == "*"
-    given = Settings(app="", forwarded_allow_ips="10.0.0.1", workers=0)
-    done = environment.complete(given)
-    assert (done.forwarded_allow_ips, done.workers) == ("10.0.0.1", 1)
+def test_without_an_env_file(logs: Lines) -> None:
+    assert seen_by_the_core(environment.complete(settings())) == dict(os.environ)
+    assert logs.lines == []
 
 
-def test_an_empty_list_trusts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
-    assert environment.complete(DEFAULTS).forwarded_allow_ips == ""
-
-
-def test_several_workers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "2")
-    with pytest.raises(StartupError) as caught:
-        environment.complete(DEFAULTS)
-    assert caught.value.exit_code == 2
-
-
-def test_web_concurrency_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "abc")
-    with pytest.raises(StartupError) as caught:
-        environment.complete(DEFAULTS)
-    assert str(caught.value) == (
-        "Invalid value for WEB_CONCURRENCY: 'abc' is not a valid integer."
-    )
-    assert caught.value.exit_code == 1
-
-
-def test_env_file(tmp_path: Path, logs: Lines) -> None:
+def test_the_core_sees_what_the_env_file_set(tmp_path: Path, logs: Lines) -> None:
     pytest.importorskip("dotenv")
     path = tmp_path / "my.env"
-    path.write_text("FROM_FILE=yes\nFORWARDED_ALLOW_IPS=10.1.1.1\nPATH=none\n")
-    done = environment.complete(Settings(app="", env_file=str(path)))
-    assert os.environ["FROM_FILE"] == "yes"
+    path.write_text("FROM_FILE=yes\nPATH=none\n")
+    done = environment.complete(settings("m:app", env_file=str(path)))
+    assert done.app == "m:app"
+    assert os.environ["FROM_FILE"] == seen_by_the_core(done)["FROM_FILE"] == "yes"
     assert os.environ["PATH"] != "none"
-    assert done.forwarded_allow_ips == "10.1.1.1"
     assert logs.lines == [f"INFO Loading environment from '{path}'"]
+
+
+def test_what_the_core_refuses_is_a_usage_error(core: type[Core]) -> None:
+    core.late_error = ValueError("Invalid value for 'WEB_CONCURRENCY'.")
+    with pytest.raises(StartupError) as caught:
+        environment.complete(settings())
+    assert str(caught.value) == "Invalid value for 'WEB_CONCURRENCY'."
+    assert caught.value.exit_code == 2
 
 
 def test_an_unreadable_env_file(tmp_path: Path) -> None:
@@ -74,10 +59,10 @@ def test_an_unreadable_env_file(tmp_path: Path) -> None:
     path = tmp_path / "my.env"
     path.write_bytes(b"A=\xff\n")
     with pytest.raises(StartupError, match=r"Error reading env file '.*my.env'"):
-        environment.complete(Settings(app="", env_file=str(path)))
+        environment.complete(settings(env_file=str(path)))
 
 
 def test_without_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "dotenv", None)
+    monkeypatch.setitem(sys.modules, "dotenv", None)
     with pytest.raises(StartupError, match="Install the python-dotenv package"):
-        environment.complete(Settings(app="", env_file="x"))
+        environment.complete(settings(env_file="x"))

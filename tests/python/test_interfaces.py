@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from smolcorn import call
-from smolcorn.config import Settings
 from smolcorn.errors import StartupError
 from smolcorn.interfaces import (
     Application,
     detect_interface,
     load_application,
-    only_makes_coroutine,
 )
 
 from .conftest import Lines
+from .fake_core import settings
 
 
 async def coroutine_function(scope: Any, receive: Any, send: Any) -> None: ...
@@ -91,54 +90,49 @@ class InjectsAnArgument:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
-# The callable, its interface, and whether a call of it only makes a coroutine.
-KINDS: dict[str, tuple[Any, str, bool]] = {
-    "coroutine function": (coroutine_function, "asgi3", True),
-    "object": (Object(), "asgi3", True),
-    "method": (Object().method, "asgi3", True),
-    "partial": (functools.partial(with_a_setting, 1), "asgi3", True),
-    "partial of an object": (functools.partial(Object()), "asgi3", True),
-    "async decorator": (async_decorator(coroutine_function), "asgi3", True),
-    "injects an argument": (InjectsAnArgument(), "asgi3", True),
-    "sync function": (returns_coroutine, "asgi3", False),
-    "sync object": (SyncObject(), "asgi3", False),
-    "plain decorator": (plain_decorator(coroutine_function), "asgi3", False),
-    "honest decorator": (honest_decorator(coroutine_function), "asgi3", False),
-    "decorated sync function": (honest_decorator(returns_coroutine), "asgi3", False),
-    "decorated object": (honest_decorator(Object()), "asgi3", False),
+KINDS: dict[str, tuple[Any, str]] = {
+    "coroutine function": (coroutine_function, "asgi3"),
+    "object": (Object(), "asgi3"),
+    "method": (Object().method, "asgi3"),
+    "partial": (functools.partial(with_a_setting, 1), "asgi3"),
+    "partial of an object": (functools.partial(Object()), "asgi3"),
+    "async decorator": (async_decorator(coroutine_function), "asgi3"),
+    "injects an argument": (InjectsAnArgument(), "asgi3"),
+    "sync function": (returns_coroutine, "asgi3"),
+    "sync object": (SyncObject(), "asgi3"),
+    "plain decorator": (plain_decorator(coroutine_function), "asgi3"),
+    "honest decorator": (honest_decorator(coroutine_function), "asgi3"),
+    "decorated sync function": (honest_decorator(returns_coroutine), "asgi3"),
+    "decorated object": (honest_decorator(Object()), "asgi3"),
     "partial of a decorated function": (
         functools.partial(honest_decorator(coroutine_function)),
         "asgi3",
-        False,
     ),
-    "class with __await__": (Awaitable, "asgi3", False),
-    "function of a scope": (returns_instance, "asgi2", False),
+    "class with __await__": (Awaitable, "asgi3"),
+    "function of a scope": (returns_instance, "asgi2"),
     "decorated function of a scope": (
         honest_decorator(returns_instance),
         "asgi2",
-        False,
     ),
-    "class of a scope": (Instance, "asgi2", False),
-    "partial of a class": (functools.partial(Instance), "asgi2", False),
+    "class of a scope": (Instance, "asgi2"),
+    "partial of a class": (functools.partial(Instance), "asgi2"),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds(kind: str) -> None:
-    app, interface, direct = KINDS[kind]
+    app, interface = KINDS[kind]
     assert detect_interface(app, "m:app") == interface
-    assert only_makes_coroutine(app) is direct
 
 
 @pytest.mark.skipif(
     not hasattr(inspect, "markcoroutinefunction"), reason="new in Python 3.12"
 )
-def test_a_marked_function_is_asynchronous_but_runs_code_when_called() -> None:
+def test_a_marked_function_is_asynchronous() -> None:
     marked = inspect.markcoroutinefunction(  # type: ignore[attr-defined,unused-ignore]
         plain_decorator(coroutine_function)
     )
     assert detect_interface(marked, "m:app") == "asgi3"
-    assert not only_makes_coroutine(marked)
 
 
 def wsgi(environ: Any, start_response: Any) -> Any: ...
@@ -214,7 +208,7 @@ def test_an_object_that_claims_endless_layers() -> None:
 
 
 def load(name: str, **options: Any) -> Application:
-    return load_application(Settings(app=f"{__name__}:{name}", **options))
+    return load_application(settings(f"{__name__}:{name}", **options))
 
 
 the_answer = 5
@@ -279,7 +273,6 @@ DETECTED = (
 def test_a_factory_is_detected(name: str, logs: Lines) -> None:
     application = load(name)
     assert application.interface == "asgi3"
-    assert application.is_coroutine_function
     assert logs.lines == [DETECTED]
     logs.lines.clear()
     assert load(name, factory=True).interface == "asgi3"
@@ -306,6 +299,7 @@ def test_an_application_is_not_taken_for_a_factory(name: str, logs: Lines) -> No
 
 @pytest.mark.parametrize("options", [{}, {"factory": True}])
 def test_a_type_error_inside_a_factory(options: Any, logs: Lines) -> None:
+    logging.getLogger("uvicorn").setLevel(logging.DEBUG)
     with pytest.raises(StartupError) as caught:
         load("factory_in_error", **options)
     assert str(caught.value) == (
@@ -365,22 +359,5 @@ def test_the_interface_as_told() -> None:
 def test_an_asgi2_application_is_called_as_asgi3() -> None:
     application = load("returns_instance")
     assert application.interface == "asgi2"
-    assert application.is_coroutine_function
     anything: Callable[..., Any] = application.call
     assert asyncio.run(anything("scope", "receive", "send")) == "scope receive send"
-
-
-def test_call_app_runs_the_synchronous_part_in_the_task() -> None:
-    tasks: list[Any] = []
-
-    def app(scope: Any, receive: Any, send: Any) -> Any:
-        tasks.append(asyncio.current_task())
-        return coroutine_function(scope, receive, send)
-
-    async def main() -> None:
-        anything: Any = None
-        task = asyncio.create_task(call.call_app(app, {}, anything, anything))
-        await task
-        assert tasks == [task]
-
-    asyncio.run(main())

@@ -35,7 +35,7 @@ def message(kind: str, **more: str) -> dict[str, str]:
 
 
 def lifespan_of(app: App, mode: LifespanMode = "auto") -> Lifespan:
-    return Lifespan(Application(app, "asgi3", True), mode)
+    return Lifespan(Application(app, "asgi3"), mode)
 
 
 def live(app: App, mode: LifespanMode = "auto") -> Lifespan:
@@ -220,7 +220,7 @@ def test_the_scope(interface: Any, version: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         scopes.append(scope)
 
-    lifespan = Lifespan(Application(app, interface, True), "auto")
+    lifespan = Lifespan(Application(app, interface), "auto")
     asyncio.run(lifespan.startup())
     assert scopes == [
         {

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from smolcorn import config
-from smolcorn.config import Settings, configure_logging
+from smolcorn.config import configure_logging
 from smolcorn.errors import StartupError
 from smolcorn.logging import AccessFormatter, DefaultFormatter
+
+from .fake_core import settings
 
 ERROR = logging.getLogger("uvicorn.error")
 ACCESS = logging.getLogger("uvicorn.access")
@@ -97,7 +99,7 @@ def no_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_configuration() -> None:
-    configure_logging(Settings(app=""))
+    configure_logging(settings())
     assert type(formatter(SERVER)) is DefaultFormatter
     assert type(formatter(ACCESS)) is AccessFormatter
     assert SERVER.handlers[0].stream is sys.stderr  # type: ignore[attr-defined]
@@ -114,14 +116,14 @@ def test_the_built_in_configuration() -> None:
 def test_the_dictionary_may_be_edited(monkeypatch: pytest.MonkeyPatch) -> None:
     formatters = config.LOGGING_CONFIG["formatters"]
     monkeypatch.setitem(formatters["access"], "fmt", "edited %(message)s")
-    configure_logging(Settings(app=""))
+    configure_logging(settings())
     shown = formatter(ACCESS)
     assert shown is not None and shown._fmt == "edited %(message)s"
 
 
 @pytest.mark.parametrize("use_colors", [True, False])
 def test_use_colors(use_colors: bool) -> None:
-    configure_logging(Settings(app="", use_colors=use_colors))
+    configure_logging(settings(use_colors=use_colors))
     for logger in (SERVER, ACCESS):
         shown = formatter(logger)
         assert isinstance(shown, (DefaultFormatter, AccessFormatter))
@@ -131,32 +133,32 @@ def test_use_colors(use_colors: bool) -> None:
 
 def test_use_colors_needs_no_formatter_of_that_name() -> None:
     bare = {"version": 1, "disable_existing_loggers": False}
-    configure_logging(Settings(app="", log_config=bare, use_colors=True))
+    configure_logging(settings(log_config=bare, use_colors=True))
     plain = {"formatters": {"default": {"format": "%(message)s"}}, **bare}
-    configure_logging(Settings(app="", log_config=plain, use_colors=True))
+    configure_logging(settings(log_config=plain, use_colors=True))
 
 
 @pytest.mark.parametrize(("name", "number"), [("trace", 5), ("WARNING", 30), (17, 17)])
 def test_log_level(name: str | int, number: int) -> None:
-    configure_logging(Settings(app="", log_level=name))
+    configure_logging(settings(log_level=name))
     assert (ERROR.level, ACCESS.level) == (number, number)
     assert logging.getLogger("uvicorn.asgi").level == number
 
 
 def test_unknown_log_level() -> None:
     with pytest.raises(StartupError, match=r"Unknown log level 'loud'\. The levels"):
-        configure_logging(Settings(app="", log_level="loud"))
+        configure_logging(settings(log_level="loud"))
 
 
 def test_no_access_log() -> None:
-    configure_logging(Settings(app="", access_log=False))
+    configure_logging(settings(access_log=False))
     assert ACCESS.handlers == []
     assert not ACCESS.propagate
     assert not ACCESS.hasHandlers()
 
 
 def test_a_mapping(no_uvicorn: None) -> None:
-    configure_logging(Settings(app="", log_config=MAPPING, use_colors=True))
+    configure_logging(settings(log_config=MAPPING, use_colors=True))
     shown = formatter(SERVER)
     assert type(shown) is DefaultFormatter
     assert shown.use_colors
@@ -181,7 +183,7 @@ def test_files(suffix: str, text: str, tmp_path: Path, no_uvicorn: None) -> None
         pytest.importorskip("tomli")
     path = tmp_path / f"log{suffix}"
     path.write_text(text)
-    configure_logging(Settings(app="", log_config=str(path)))
+    configure_logging(settings(log_config=str(path)))
     shown = formatter(SERVER)
     assert type(shown) is DefaultFormatter
     assert shown._fmt is not None and shown._fmt.startswith("mine ")
@@ -214,7 +216,7 @@ def test_errors_are_one_line_that_names_the_file(
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises(StartupError) as caught:
-        configure_logging(Settings(app="", log_config=str(path)))
+        configure_logging(settings(log_config=str(path)))
     message = str(caught.value)
     assert message.startswith(f"Error in log config '{path}': ")
     assert what in message
@@ -225,12 +227,12 @@ def test_errors_are_one_line_that_names_the_file(
 def test_a_missing_file(tmp_path: Path) -> None:
     path = str(tmp_path / "none.json")
     with pytest.raises(StartupError, match="No such file or directory"):
-        configure_logging(Settings(app="", log_config=path))
+        configure_logging(settings(log_config=path))
 
 
 def test_an_error_in_a_mapping() -> None:
     with pytest.raises(StartupError, match="Error in logging configuration: "):
-        configure_logging(Settings(app="", log_config={"version": 2}))
+        configure_logging(settings(log_config={"version": 2}))
 
 
 @pytest.mark.parametrize(
@@ -250,4 +252,4 @@ def test_missing_parsers(
     path = tmp_path / f"a{suffix}"
     path.write_text("")
     with pytest.raises(StartupError, match=f"Install the {what} package"):
-        configure_logging(Settings(app="", log_config=str(path)))
+        configure_logging(settings(log_config=str(path)))

@@ -8,10 +8,9 @@ import pytest
 
 import smolcorn
 from smolcorn import cli
-from smolcorn.config import Settings
 
 from . import fake_core
-from .fake_core import Core
+from .fake_core import Core, settings
 
 
 def test_version(core: type[Core]) -> None:
@@ -59,27 +58,9 @@ def test_a_reader_that_goes_away(
     assert (tmp_path / "out").read_text() == ""
 
 
-def test_run_takes_settings(core: type[Core], monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Settings] = []
-    answers = [0, 3]
-
-    def serve(settings: Settings) -> int:
-        seen.append(settings)
-        return answers.pop(0)
-
-    monkeypatch.setattr("smolcorn.server.run", serve)
-    smolcorn.run("m:app", port=9)
-    assert seen == [Settings(app="m:app", port=9)]
-    with pytest.raises(SystemExit) as caught:
-        smolcorn.run("m:app")
-    assert caught.value.code == 3
-    with pytest.raises(TypeError, match="ssl_keyfile"):
-        smolcorn.run("m:app", ssl_keyfile="x")
-
-
 def test_settings_do_not_change() -> None:
-    settings: Any = Settings(app="m:app")
+    made: Any = settings("m:app")
     with pytest.raises(AttributeError):
-        settings.port = 1
+        made.loop = "uvloop"
     with pytest.raises((AttributeError, TypeError)):
-        settings.prot = 1
+        made.lop = "uvloop"

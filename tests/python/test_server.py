@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from smolcorn import loops, server
-from smolcorn.config import Settings
 from smolcorn.interfaces import Application
 from smolcorn.server import Server
 
 from .conftest import Lines
-from .fake_core import Core, Engine, Socket
+from .fake_core import Core, Engine, Socket, settings
 
 PID = os.getpid()
 STARTED = f"INFO Started server process [{PID}]"
@@ -50,7 +49,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             return
 
 
-APP = Application(app, "asgi3", True)
+APP = Application(app, "asgi3")
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -110,7 +109,7 @@ def busy(connections: int, tasks: int) -> Prepare:
 def run(
     factory: loops.LoopFactory, application: Application = APP, **options: Any
 ) -> int:
-    return Server(Settings(app="", **options)).run(application, factory)
+    return Server(settings(**options)).run(application, factory)
 
 
 def test_a_normal_life(
@@ -123,7 +122,6 @@ def test_a_normal_life(
     assert core.engine.calls == ["start", "stop", "close"]
     assert core.sockets[0].closed
     assert core.engine.app is app
-    assert core.engine.direct is True
     assert core.engine.state == {"seen": "lifespan.shutdown"}
 
 
@@ -154,7 +152,7 @@ def test_colours_of_the_lines(core: type[Core], logs: Lines) -> None:
 
 def test_what_the_core_is_told(core: type[Core]) -> None:
     core.prepare = on_start(soon(interrupt))
-    asgi2 = Application(app, "asgi2", False)
+    asgi2 = Application(app, "asgi2")
     run(
         asyncio.new_event_loop,
         asgi2,
@@ -163,11 +161,11 @@ def test_what_the_core_is_told(core: type[Core]) -> None:
         limit_max_requests_jitter=5,
     )
     assert core.engine is not None
-    settings = core.engine.settings
-    assert settings.interface == "asgi2"
-    assert 10 <= settings.limit_max_requests <= 15
-    assert settings.limit_max_requests_jitter == 0
-    assert core.engine.direct is False
+    told = core.engine.settings
+    assert told.interface == "asgi2"
+    assert told.limit_max_requests is not None
+    assert 10 <= told.limit_max_requests <= 15
+    assert told.limit_max_requests_jitter == 0
     assert core.engine.state == {}
 
 
@@ -199,7 +197,7 @@ def test_the_application_cannot_start(core: type[Core], logs: Lines) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-    assert run(asyncio.new_event_loop, Application(broken, "asgi3", True)) == 3
+    assert run(asyncio.new_event_loop, Application(broken, "asgi3")) == 3
     assert logs.lines == [
         STARTED,
         STARTUP[0],
@@ -252,6 +250,36 @@ def test_what_ends_quickly_is_not_mentioned(core: type[Core], logs: Lines) -> No
 
     core.prepare = prepare
     assert run(asyncio.new_event_loop) == 0
+    assert logs.lines[4:] == [DOWN, *SHUTDOWN, FINISHED]
+
+
+def test_connections_that_a_listener_accepts_as_it_stops_are_waited_for(
+    core: type[Core], factory: loops.LoopFactory, logs: Lines
+) -> None:
+    turns: list[str] = []
+
+    def accept(engine: Engine) -> None:
+        turns.append("accepted")
+        engine.connections = 1
+        engine.on_idle()
+        engine.loop.call_soon(serve, engine)
+
+    def serve(engine: Engine) -> None:
+        turns.append("served")
+        engine.drained()
+
+    def stop(engine: Engine) -> None:
+        engine.listeners = 1
+        engine.loop.call_soon(accept, engine)
+
+    def prepare(engine: Engine) -> None:
+        on_start(soon(interrupt))(engine)
+        engine.react["stop"] = stop
+        engine.react["close"] = lambda _: turns.append("closed")
+
+    core.prepare = prepare
+    assert run(factory) == 0
+    assert turns == ["accepted", "served", "closed"]
     assert logs.lines[4:] == [DOWN, *SHUTDOWN, FINISHED]
 
 
@@ -313,12 +341,8 @@ def test_streams_that_end_when_told_are_not_cancelled(
     assert core.engine.calls == ["start", "stop", "disconnect_streams", "close"]
 
 
-@pytest.mark.parametrize("timeout", [30, None])
 def test_a_second_signal_forces(
-    core: type[Core],
-    factory: loops.LoopFactory,
-    logs: Lines,
-    timeout: float | None,
+    core: type[Core], factory: loops.LoopFactory, logs: Lines
 ) -> None:
     def prepare(engine: Engine) -> None:
         on_start(busy(1, 1), soon(interrupt))(engine)
@@ -327,7 +351,7 @@ def test_a_second_signal_forces(
         engine.react[forced] = soon(engine.drained)
 
     core.prepare = prepare
-    assert run(factory, timeout_graceful_shutdown=timeout) == 0
+    assert run(factory) == 0
     assert logs.lines[4:] == [DOWN, FINISHED]
     assert core.engine is not None
     assert core.engine.calls == [
@@ -349,7 +373,7 @@ def test_a_second_signal_ends_the_shutdown_of_the_application(
         await asyncio.Event().wait()
 
     core.prepare = on_start(soon(interrupt))
-    assert run(factory, Application(slow, "asgi3", True)) == 0
+    assert run(factory, Application(slow, "asgi3")) == 0
     assert logs.lines[4:] == [DOWN, SHUTDOWN[0], FINISHED]
 
 
@@ -361,7 +385,7 @@ def test_a_signal_interrupts_start_up(
         asyncio.get_running_loop().call_soon(interrupt)
         await asyncio.Event().wait()
 
-    assert run(factory, Application(slow, "asgi3", True)) == 0
+    assert run(factory, Application(slow, "asgi3")) == 0
     assert logs.lines == [
         STARTED,
         STARTUP[0],
@@ -385,7 +409,7 @@ def test_a_second_signal_ends_a_start_up_that_refuses_to_be_interrupted(
             asyncio.get_running_loop().call_soon(interrupt)
             await asyncio.Event().wait()
 
-    assert run(asyncio.new_event_loop, Application(stubborn, "asgi3", True)) == 0
+    assert run(asyncio.new_event_loop, Application(stubborn, "asgi3")) == 0
     assert logs.lines[2:] == ["INFO Application startup interrupted.", FINISHED]
 
 
@@ -396,7 +420,7 @@ def test_an_application_that_starts_in_spite_of_a_signal_is_shut_down(
         interrupt()
         await app(scope, receive, send)
 
-    assert run(asyncio.new_event_loop, Application(busy_app, "asgi3", True)) == 0
+    assert run(asyncio.new_event_loop, Application(busy_app, "asgi3")) == 0
     assert logs.lines == [STARTED, *STARTUP, *SHUTDOWN, FINISHED]
     assert core.engine is None
 
@@ -448,7 +472,7 @@ def test_handle_exit_is_looked_up_when_the_signal_comes(
 def test_another_thread_stops_a_server_in_a_thread(
     core: type[Core], factory: loops.LoopFactory, logs: Lines
 ) -> None:
-    one = Server(Settings(app=""))
+    one = Server(settings())
     ready = threading.Event()
     core.prepare = on_start(lambda engine: engine.loop.call_soon(ready.set))
     handler = signal.getsignal(signal.SIGINT)
@@ -463,31 +487,55 @@ def test_another_thread_stops_a_server_in_a_thread(
     assert one.started and logs.lines[-1] == FINISHED
 
 
+async def serving(core: type[Core]) -> tuple[Server, asyncio.Task[int]]:
+    """A server on the running loop that has started, or ended before it could."""
+    ready = asyncio.Event()
+    core.prepare = on_start(soon(ready.set))
+    one = Server(settings(f"{__name__}:app"))
+    task = asyncio.create_task(one.serve())
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return one, task
+
+
 def test_serve_runs_on_a_loop_that_is_there(core: type[Core], logs: Lines) -> None:
     frozen = gc.get_freeze_count()
 
     async def main() -> None:
-        one = Server(Settings(app=f"{__name__}:app"))
-        serving = asyncio.create_task(one.serve())
-        while not one.started:
-            await asyncio.sleep(0)
+        one, task = await serving(core)
+        assert one.started
         one.should_exit = True
-        assert await serving == 0
+        assert await task == 0
 
     asyncio.run(main())
     assert logs.lines == [STARTED, *STARTUP, BANNER, DOWN, *SHUTDOWN, FINISHED]
     assert gc.get_freeze_count() == frozen
 
 
+def test_serve_reads_the_late_environment(
+    core: type[Core], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATE", "yes")
+
+    async def main() -> None:
+        one, task = await serving(core)
+        one.should_exit = True
+        assert await task == 0
+
+    asyncio.run(main())
+    assert core.engine is not None
+    native: Any = core.engine.settings.native
+    assert native.environment["LATE"] == "yes"
+
+
 def test_a_cancelled_serve_leaves_nothing_behind(core: type[Core], logs: Lines) -> None:
     async def main() -> None:
-        one = Server(Settings(app=f"{__name__}:app"))
-        serving = asyncio.create_task(one.serve())
-        while not one.started:
-            await asyncio.sleep(0)
-        serving.cancel()
+        one, task = await serving(core)
+        assert one.started
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await serving
+            await task
 
     asyncio.run(main())
     assert core.engine is not None
@@ -509,7 +557,7 @@ def test_the_collector_skips_what_start_up_made(core: type[Core]) -> None:
 
 
 def status(name: str, **options: Any) -> int:
-    return server.run(Settings(app=f"{__name__}:{name}", **options))
+    return server.run(settings(f"{__name__}:{name}", **options))
 
 
 def factory_that_exits() -> None:
@@ -553,8 +601,10 @@ def test_errors_are_one_line_and_a_status(
         'Import string "foo" must be in format "<module>:<attribute>".\n'
     )
     assert status("PID") == 1
-    assert status("app", workers=2) == 2
     capfd.readouterr()
+    core.late_error = ValueError("No workers.")
+    assert status("app") == 2
+    assert capfd.readouterr().err == "ERROR:    No workers.\n"
     assert status("app", log_config="none.json") == 1
     assert capfd.readouterr().err == (
         "ERROR:    Error in log config 'none.json': "

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from smolcorn import trace
-from smolcorn.config import Settings
 from smolcorn.interfaces import load_application
 
 from .conftest import Lines
+from .fake_core import settings
 
 BODY = {"type": "http.request", "body": b"12345", "more_body": False}
 
@@ -43,9 +43,8 @@ def traced(logs: Lines) -> Lines:
 
 
 def test_messages_are_logged_without_payload(traced: Lines) -> None:
-    application = load_application(Settings(app=f"{__name__}:app"))
+    application = load_application(settings(f"{__name__}:app"))
     assert isinstance(application.call, trace.MessageLoggerMiddleware)
-    assert application.is_coroutine_function
     scope = {"type": "http", "client": ("1.2.3.4", 5), "headers": [(b"a", b"b")]}
 
     async def main() -> None:
@@ -76,4 +75,4 @@ def test_messages_are_logged_without_payload(traced: Lines) -> None:
 
 def test_above_trace_nothing_is_in_between(logs: Lines) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.DEBUG)
-    assert load_application(Settings(app=f"{__name__}:app")).call is app
+    assert load_application(settings(f"{__name__}:app")).call is app

@@ -15,13 +15,13 @@ use smolcorn_actors::actor::ConnectionId;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
+use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
-use crate::python::ClientDisconnected;
 
 /// Names an exchange in the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +69,7 @@ pub struct Border {
     pub log: ServerLog,
     /// The access log.
     pub access: AccessLogger,
-    /// Called when connections or tasks have come to zero.
+    /// Called when listeners, connections or tasks have come to zero.
     pub on_idle: Py<PyAny>,
     /// Called once when `requests_max` is reached.
     pub on_limit: Py<PyAny>,
@@ -90,6 +90,8 @@ pub struct Border {
     pub armed: AtomicBool,
     /// Completed responses.
     pub completed: AtomicU64,
+    /// Listeners that accept, or have connections left.
+    pub listeners: AtomicUsize,
     /// Open connections.
     pub connections: AtomicUsize,
     running: Mutex<HashMap<ExchangeKey, Running, BuildHasherDefault<KeyHasher>>>,
@@ -133,6 +135,7 @@ impl Border {
             in_turn: AtomicBool::new(false),
             armed: AtomicBool::new(false),
             completed: AtomicU64::new(0),
+            listeners: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             running: Mutex::default(),
             held: Mutex::default(),
