@@ -50,7 +50,7 @@ impl Server {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
 
         let threads = IoThreads::start(1).unwrap();
-        let (dispatch, mailbox) = mailbox::<ToDispatch<HttpMachine>>();
+        let (dispatch, mailbox): (_, DispatchMailbox<HttpMachine>) = mailbox();
         let running = server::start(
             Placement::Threads(&threads),
             vec![socket],
