@@ -142,6 +142,10 @@ class Server:
 
     async def _live(self, application: Application) -> int:
         self._loop = asyncio.get_running_loop()
+        with signals.waking(self._loop):
+            return await self._live_through(application)
+
+    async def _live_through(self, application: Application) -> int:
         _log_process("Started server process")
         lifespan = Lifespan(application, self.settings.lifespan)
         try:

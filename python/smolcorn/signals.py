@@ -6,9 +6,11 @@ there is nothing else. Handlers run in the main thread between two bytecodes.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +41,49 @@ def installed(handler: Handler) -> Iterator[None]:
         for number, old in previous.items():
             # None: a handler that Python does not know, and so cannot restore.
             signal.signal(number, signal.SIG_DFL if old is None else old)
+
+
+@contextlib.contextmanager
+def waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Has every signal wake `loop`, if nobody has seen to that yet.
+
+    A signal that comes just before the loop goes to sleep, or in another thread,
+    interrupts nothing, and its handler would wait until something else wakes the loop.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        if before != -1 or not _watch(loop, ours):
+            signal.set_wakeup_fd(before)
+            yield
+            return
+        try:
+            yield
+        finally:
+            now = signal.set_wakeup_fd(-1)
+            if now != theirs.fileno():
+                # Somebody has put another one in place of ours.
+                signal.set_wakeup_fd(now)
+            loop.remove_reader(ours)
+
+
+def _watch(loop: asyncio.AbstractEventLoop, ours: socket.socket) -> bool:
+    """Empties the socket whenever bytes come; False if the loop cannot watch it."""
+
+    def empty() -> None:
+        with contextlib.suppress(BlockingIOError):
+            ours.recv(4096)
+
+    try:
+        loop.add_reader(ours, empty)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def raise_again(numbers: Iterable[int]) -> None:

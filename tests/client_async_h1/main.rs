@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// True when the server has closed the connection and sent nothing more.
-    async fn is_ended(mut self) -> bool {
+    async fn ends(mut self) -> bool {
         self.stream.read(&mut [0]).await.unwrap() == 0
     }
 }
@@ -210,7 +210,7 @@ fn the_last_response_closes_the_connection() {
         let mut response = client.send(request).await;
         assert_eq!(header(&response, "connection"), Some("close"));
         assert_eq!(response.body_string().await.unwrap(), "GET /hello  body ");
-        assert!(client.is_ended().await);
+        assert!(client.ends().await);
     });
 }
 

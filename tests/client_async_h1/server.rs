@@ -15,9 +15,9 @@ use smolcorn::http::machine::HttpMachine;
 use smolcorn::http::response::ResponseHead;
 use smolcorn::http::{HttpCommand, HttpEvent, Request};
 use smolcorn_actors::actor::ConnectionId;
-use smolcorn_actors::dispatch::{DispatchMailbox, dispatch_mailbox};
+use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::Address;
+use smolcorn_actors::mailbox::{Address, mailbox};
 use smolcorn_actors::messages::{ToConnection, ToDispatch};
 use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::placement::Placement;
@@ -50,7 +50,7 @@ impl Server {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
 
         let threads = IoThreads::start(1).unwrap();
-        let (dispatch, mailbox) = dispatch_mailbox::<HttpMachine>();
+        let (dispatch, mailbox): (_, DispatchMailbox<HttpMachine>) = mailbox();
         let running = server::start(
             Placement::Threads(&threads),
             vec![socket],

@@ -1,6 +1,6 @@
 //! Bytes on their way into the crate.
 
-use std::io;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -52,14 +52,11 @@ impl AsyncRead for Pipe {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut content = self.content();
-        let rest = content.bytes.get(content.read..).unwrap_or_default();
-        let len = rest.len().min(buffer.len());
-        if len == 0 && !content.ended && !buffer.is_empty() {
+        let mut rest = content.bytes.get(content.read..).unwrap_or_default();
+        if rest.is_empty() && !content.ended {
             return Poll::Pending;
         }
-        for (slot, byte) in buffer.iter_mut().zip(rest) {
-            *slot = *byte;
-        }
+        let len = rest.read(buffer)?;
         content.read += len;
         Poll::Ready(Ok(len))
     }
