@@ -37,7 +37,7 @@ pub struct ExchangeKey {
 pub struct BorderConfig {
     /// Response bytes that may be unsent before `send()` waits.
     pub write_buffer_max: u64,
-    /// Requests in flight, above which new ones get a 503; `None`: no limit.
+    /// Requests in flight at which the next one gets a 503; `None`: no limit.
     pub concurrency_max: Option<usize>,
     /// Completed responses after which the server stops; `None`: never.
     pub requests_max: Option<u64>,

@@ -1,5 +1,6 @@
 //! ASGI on the Python side of the border: scopes, `receive`, `send`, and the call of the
-//! application. Everything here runs on the loop's thread with the GIL held.
+//! application. Everything here runs on the loop's thread with the GIL held, but for bytes that
+//! are lent to a connection (`lent.rs`).
 //!
 //! ```text
 //!   Request -> scope.rs ---------------> app(scope, receive, send)    app_call.rs drives it

@@ -3,8 +3,11 @@
 //! ```text
 //!   engine.rs   starts and stops everything for a loop
 //!   turn.rs     what the loop calls: poll, dispatch, write
+//!   drive.rs    who polls the connections; wake.rs wakes the loop from other threads
 //!   dispatch.rs the dispatch actor: messages of connections -> calls of the application
 //! ```
+//!
+//! What a request is to the application is in `asgi`. Nothing here reads or writes a socket.
 
 pub mod dispatch;
 pub mod drive;
