@@ -73,3 +73,13 @@ def test_memory_stays(
         way(server)
     one_by_one(server)
     assert server.memory_mib() - before < GROWTH_MAX_MIB
+
+
+def test_cancelled_calls_of_receive_leave_nothing_behind(
+    start: Start, placement: Placement
+) -> None:
+    server = start(APP, *placement.options, *BARE)
+    with server.connect() as wire:
+        wire.send(b"GET /polls HTTP/1.1\r\nHost: x\r\n\r\n")
+        grown_kib = int(wire.response().body)
+    assert grown_kib < GROWTH_MAX_MIB * 1024

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -318,7 +319,7 @@ impl Border {
     ) -> PyResult<()> {
         let request = exchange.get();
         let outcome = request.outcome();
-        if !error.is_instance_of::<ClientDisconnected>(py) {
+        if !is_disconnect(&error.clone_ref(py).into_value(py).into_bound(py).into_any()) {
             self.log
                 .exception(py, "Exception in ASGI application\n", &error)?;
         }
@@ -336,6 +337,36 @@ impl Border {
         }
         Ok(())
     }
+}
+
+/// How many exceptions are followed from one to what caused it.
+const CAUSES_MAX: usize = 16;
+
+/// True for our own [`ClientDisconnected`], and for what frameworks make of it: an exception with
+/// "Disconnect" in its name, or an `OSError`, raised because of it. Any other exception that was
+/// raised meanwhile is a fault of the application.
+fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
+    let py = error.py();
+    let mut error = error.clone();
+    for _ in 0..CAUSES_MAX {
+        if error.is_instance_of::<ClientDisconnected>() {
+            return true;
+        }
+        let passes_on = error.is_instance_of::<PyOSError>()
+            || error
+                .get_type()
+                .name()
+                .is_ok_and(|name| name.to_string_lossy().contains("Disconnect"));
+        let cause = match error.getattr(intern!(py, "__cause__")) {
+            Ok(cause) if !cause.is_none() => Ok(cause),
+            _ => error.getattr(intern!(py, "__context__")),
+        };
+        match cause {
+            Ok(cause) if passes_on && !cause.is_none() => error = cause,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The application failed: the best that can still be done for its client.

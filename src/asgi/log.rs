@@ -30,12 +30,6 @@ impl ServerLog {
             .is_truthy(py)
     }
 
-    /// Logs an INFO message.
-    pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
-        Ok(())
-    }
-
     /// Logs a WARNING.
     pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         self.logger

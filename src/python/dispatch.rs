@@ -22,6 +22,7 @@ use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::http::machine::HttpMachine;
+use crate::http::response::reason_phrase;
 use crate::http::{HttpCommand, HttpEvent, Request, Warning};
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
@@ -148,7 +149,7 @@ impl Dispatch {
                 Some(exchange) => exchange.get().credited(py, bytes),
                 None => Ok(()),
             },
-            HttpEvent::Warning(warning) => self.border.log.warning(py, text_of(warning)),
+            HttpEvent::Warning(warning) => self.border.log.warning(py, &text_of(warning)),
         }
     }
 
@@ -341,7 +342,7 @@ fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
                 HttpEvent::Sent { stream, bytes } => {
                     format!("request {stream}: {bytes} bytes sent")
                 }
-                HttpEvent::Warning(warning) => text_of(*warning).to_owned(),
+                HttpEvent::Warning(warning) => text_of(*warning),
             };
             (connection, what)
         }
@@ -353,12 +354,17 @@ fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
     Some(format!("{} {what}", ActorName::Connection(*connection)))
 }
 
-fn text_of(warning: Warning) -> &'static str {
+fn text_of(warning: Warning) -> String {
     match warning {
-        Warning::InvalidRequest(_) => "Invalid HTTP request received.",
-        Warning::UnsupportedUpgrade => "Unsupported upgrade request.",
-        Warning::UnwritableResponse(_) => {
-            "The HTTP engine cannot send this response; answered 500 in its place."
+        Warning::InvalidRequest(400) => "Invalid HTTP request received.".to_owned(),
+        Warning::InvalidRequest(status) => {
+            let phrase = reason_phrase(status);
+            format!("Invalid HTTP request received: {status} {phrase}.")
         }
+        Warning::UnsupportedUpgrade => "Unsupported upgrade request.".to_owned(),
+        Warning::UnwritableResponse(status) => format!(
+            "The HTTP engine cannot send a response with status {status}; answered 500 in its \
+             place."
+        ),
     }
 }

@@ -27,7 +27,7 @@ use super::connection::ConnectionRecord;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
-use crate::http::head::{RequestHead, Version};
+use crate::http::head::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, StreamId};
 
@@ -249,11 +249,23 @@ impl LoggedRequest {
             ClientText::Forwarded(text) => text,
         }
     }
+}
 
-    /// The request's version of HTTP.
-    pub fn version(&self) -> Version {
-        self.head.version()
+/// Those of `futures` that somebody still waits for, and `new`. Cancelled calls leave theirs
+/// behind, and an application may make any number of them.
+fn still_waiting(
+    py: Python<'_>,
+    futures: Vec<Py<PyAny>>,
+    new: &Py<PyAny>,
+) -> PyResult<Vec<Py<PyAny>>> {
+    let mut waiting = Vec::with_capacity(1);
+    for future in futures {
+        if !awaitable::is_done(py, &future)? {
+            waiting.push(future);
+        }
     }
+    waiting.push(new.clone_ref(py));
+    Ok(waiting)
 }
 
 fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {

@@ -56,7 +56,9 @@ impl Exchange {
     /// Makes a future that ends when there may be a message.
     pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        self.state().inbound.receivers.push(future.clone_ref(py));
+        let waiting = mem::take(&mut self.state().inbound.receivers);
+        let waiting = super::still_waiting(py, waiting, &future)?;
+        self.state().inbound.receivers.extend(waiting);
         Ok(future)
     }
 }

@@ -84,17 +84,19 @@ impl Exchange {
             )));
         }
         let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        self.state().senders.push(future.clone_ref(py));
+        let waiting = mem::take(&mut self.state().senders);
+        let waiting = super::still_waiting(py, waiting, &future)?;
+        self.state().senders.extend(waiting);
         Ok(Some(future))
     }
 
     fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
         {
             let mut state = self.state();
-            state.body_missing_bytes = if state.head_only {
+            // Where no body goes out none is counted: frameworks send one with a 204 or 304, and
+            // the machine drops it.
+            state.body_missing_bytes = if state.head_only || matches!(head.status(), 204 | 304) {
                 None
-            } else if matches!(head.status(), 204 | 304) {
-                Some(0)
             } else {
                 head.content_length()
             };
@@ -115,7 +117,6 @@ impl Exchange {
             *missing -= len;
         }
         let short = !more && state.body_missing_bytes.is_some_and(|missing| missing > 0);
-        let short = short && !matches!(&state.phase, Phase::Held(head) if head.status() == 304);
         let stream = self.stream;
         // A short body goes out as it is, and then the connection is cut.
         let end = !more && !short;
