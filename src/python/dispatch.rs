@@ -363,8 +363,7 @@ fn text_of(warning: Warning) -> String {
         }
         Warning::UnsupportedUpgrade => "Unsupported upgrade request.".to_owned(),
         Warning::UnwritableResponse(status) => format!(
-            "The HTTP engine cannot send a response with status {status}; answered 500 in its \
-             place."
+            "The HTTP engine cannot send this response (status {status}); answered 500 in its place."
         ),
     }
 }
