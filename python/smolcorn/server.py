@@ -118,7 +118,7 @@ class Server:
         settings = environment.complete(self.settings)
         application = load_application(settings)
         self.settings = settings
-        with self.capture_signals():
+        with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
             return await self._live(application)
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
