@@ -7,6 +7,9 @@ PYTHON ?= python3
 # What `make run` serves, and its other arguments.
 APP ?= examples.hello:app
 ARGS ?=
+# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi".
+QUICK ?=
+BENCH_ARGS ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -26,6 +29,7 @@ BUILD := build/py$(PYTHON_VERSION)
 VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
+BENCH := $(BUILD)/bench
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -35,13 +39,13 @@ INSTALLED := $(VENV)/bin/smolcorn
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src actors -type f -name '*.*')
 PYTHON_SOURCES := $(shell find python -type f -name '*.py*' -not -path '*/__pycache__/*')
 SOURCES := $(RUST_SOURCES) $(PYTHON_SOURCES) pyproject.toml README.md LICENSE
-CHECKED := python src/embed examples tests .ci
+CHECKED := python src/embed examples tests benches .ci
 PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python wheel binary lint fmt clean
-.PHONY: clear-counts suite-rust suite-wheel suite-binary
+.PHONY: help run test test-rust test-python test-async-h1 wheel binary bench lint fmt clean
+.PHONY: clear-counts suite-rust suite-wheel suite-binary suite-async-h1
 # The suites take turns, and the counts come last.
 .NOTPARALLEL:
 
@@ -55,7 +59,8 @@ run: $(VENV)/.wheel $(VENV)/.examples  ## Serves APP (examples.hello:app) with A
 test: clear-counts suite-rust suite-wheel suite-binary  ## Builds all, runs every test, ends with the counts
 test-rust: clear-counts suite-rust  ## Runs the Rust tests
 test-python: clear-counts suite-wheel suite-binary  ## Runs the Python tests on the wheel and on the binary
-test test-rust test-python:
+test-async-h1: clear-counts suite-async-h1  ## Runs the tests of the cargo feature async-h1
+test test-rust test-python test-async-h1:
 	@$(COUNT) sum $(COUNTS)
 
 clear-counts:
@@ -75,8 +80,21 @@ ifneq ($(LIBPYTHON),)
 suite-binary: binary $(VENV)/.tests
 	@$(COUNT) tests $(COUNTS)/binary -- \
 	    env SMOLCORN_BIN=$(BINARY) $(VENV)/bin/python -m pytest tests $(PYTEST_ARGS)
+
+# The tests that ask for no more than the engine can (docs/options.md has its limits), on a build
+# that is quick to make.
+ASYNC_H1 := $(abspath $(CARGO_TARGET_DIR))/debug/smolcorn --http async-h1
+ASYNC_H1_TESTS := engine_async_h1 $(addprefix test_,backpressure concurrency disconnect pathsend \
+    pipelining real_apps real_clients receive timeouts)
+suite-async-h1: $(VENV)/.tests
+	@$(COUNT) tests $(COUNTS)/async-h1-rust -- cargo test $(CARGO_FLAGS) \
+	    --features async-h1 --lib --test async_h1 --test client_async_h1
+	cargo build --features async-h1 --bin smolcorn $(CARGO_FLAGS)
+	@$(COUNT) tests $(COUNTS)/async-h1 -- \
+	    env SMOLCORN_COMMAND='$(ASYNC_H1)' $(VENV)/bin/python -m pytest $(PYTEST_ARGS) \
+	    -k 'not http_1_0 and not curl_versions' $(ASYNC_H1_TESTS:%=tests/%.py)
 else
-suite-binary:
+suite-binary suite-async-h1:
 	@echo '$(PYTHON_PATH) has no shared libpython: the binary is not tested.'
 endif
 
@@ -87,13 +105,18 @@ binary:  ## Builds target/release/smolcorn, which embeds Python
 wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 	@ls $(BUILD)/wheel/*.whl
 
+bench: $(BENCH)/.installed  ## Measures smolcorn beside its peers; QUICK=1 takes two minutes
+	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python
 	$(TOOLS)/bin/mypy src/embed .ci
+	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/apps/plain.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
@@ -123,6 +146,11 @@ $(VENV)/.examples: examples/requirements.txt $(VENV)/.created
 
 $(VENV)/.tests: tests/requirements.txt examples/requirements.txt $(VENV)/.created
 	$(VENV)/bin/python $(PIP) -r tests/requirements.txt -r examples/requirements.txt
+	touch $@
+
+$(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
+	$(PYTHON_PATH) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python $(PIP) -r benches/requirements.txt $(BUILD)/wheel/*.whl
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt

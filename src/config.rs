@@ -309,7 +309,8 @@ impl Placement {
 pub enum HttpEngine {
     /// Our own.
     Native,
-    /// The one on the crate async-h1, with its limits (cargo feature `async-h1`).
+    /// The one on the crate async-h1, with its limits.
+    #[cfg(feature = "async-h1")]
     AsyncH1,
 }
 
@@ -318,6 +319,7 @@ impl HttpEngine {
     pub const fn as_str(self) -> &'static str {
         match self {
             HttpEngine::Native => "auto",
+            #[cfg(feature = "async-h1")]
             HttpEngine::AsyncH1 => "async-h1",
         }
     }

@@ -11,6 +11,16 @@ from harness.server import Server, used_in_test
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
 """Options under which an answer is nothing but what the application and the framing make it."""
 
+SIGNS_OF_A_DEFECT = (
+    "panicked at",
+    "was never awaited",
+    "exception was never retrieved",
+    "was destroyed but it is pending",
+    "Exception in callback",
+    "Exception ignored in",
+)
+"""What no test makes a server write to stderr."""
+
 OUTPUT_SHOWN_BYTES = 20_000
 
 
@@ -115,7 +125,8 @@ def servers_of_test() -> Iterator[None]:
     yield
     for server, _, stderr_before in used_in_test:
         said = server.stderr.since(stderr_before)
-        assert "panicked at" not in said, said
+        for sign in SIGNS_OF_A_DEFECT:
+            assert sign not in said, said
         assert server.process.returncode is None or server.process.returncode not in (
             -6,
             -11,

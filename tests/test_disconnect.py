@@ -157,3 +157,22 @@ def test_descriptors_are_given_back(start: Start, placement: Placement) -> None:
     while len(list(descriptors.iterdir())) > before + 2 and deadline.left():
         serves_others(server)
     assert len(list(descriptors.iterdir())) <= before + 2
+
+
+def test_a_framework_that_passes_the_disconnect_on_is_not_in_error(
+    start: Start, placement: Placement
+) -> None:
+    server = start(APP, *placement.options)
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/passes-on?ticket={ticket}"))
+    wire.until(b"tick\n")
+    wire.close()
+    assert server.reported(ticket) == "gone"
+    # A fault of the application's own is still one, whatever it was raised in.
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/fails-on?ticket={ticket}"))
+    wire.until(b"tick\n")
+    wire.close()
+    assert server.reported(ticket) == "gone"
+    server.stderr.wait_for("^KeyError: 'a fault in the clean-up'")
+    assert server.stderr.text.count("Exception in ASGI application") == 1

@@ -389,7 +389,7 @@ BOTH = [b"X-Forwarded-For: 5.6.7.8, 10.1.2.3, 1.2.3.4", b"X-Forwarded-Proto: htt
         (["--forwarded-allow-ips", "::1"], PEER, "http"),
         (["--forwarded-allow-ips", "*,10.0.0.0/8"], PEER, "http"),
         (["--forwarded-allow-ips", "nonsense"], PEER, "http"),
-        (["--forwarded-allow-ips", "::ffff:127.0.0.1"], PEER, "http"),
+        (["--forwarded-allow-ips", "::ffff:127.0.0.1"], ("1.2.3.4", 0), "https"),
         (["--no-proxy-headers"], PEER, "http"),
     ],
 )

@@ -51,6 +51,16 @@ def test_idle_server_ends(server: Server, number: signal.Signals, code: int) -> 
     ]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_is_noticed_though_it_interrupts_nothing(
+    start: Start, placement: Placement, number: signal.Signals
+) -> None:
+    server = start("apps.life:signals_elsewhere", *placement.options)
+    server.wait_until_asleep()
+    server.signal(number)
+    server.stderr.wait_for("^INFO:     Shutting down$")
+
+
 @BOTH
 def test_request_under_way_is_finished(
     server: Server, number: signal.Signals, code: int

@@ -47,7 +47,8 @@ def refused(server: Server, request: bytes, status: int = 400) -> None:
             assert response.get(b"connection") == b"close"
             assert response.framing == "length"
             wire.expect_end()
-    expected = r"Invalid HTTP request received\.$" if status == 400 else ""
+    more = "" if status == 400 else f": {status} .+"
+    expected = rf"Invalid HTTP request received{more}\.$"
     server.stderr.wait_for(f"^WARNING:  {expected}", start=before)
 
 

@@ -63,6 +63,8 @@ pub(crate) struct Listener<P: Protocol> {
     timer: Option<Timer>,
     /// Set while the system refuses to accept.
     retry_at: Option<Tick>,
+    /// The system refused, and was not seen to have nothing left to accept since.
+    failing: bool,
     ended: bool,
 }
 
@@ -90,6 +92,7 @@ impl<P: Protocol> Listener<P> {
             local,
             timer: None,
             retry_at: None,
+            failing: false,
             ended: false,
         }
     }
@@ -97,7 +100,7 @@ impl<P: Protocol> Listener<P> {
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.take_mail(context);
         if self.accept(context, ACCEPTS_PER_TURN) {
-            context.waker().wake_by_ref();
+            self.local.wake_next_turn(context.waker());
         }
         self.set_timer(context);
         if self.acceptor.is_none() && self.live.is_empty() {
@@ -135,6 +138,7 @@ impl<P: Protocol> Listener<P> {
         self.retry_at = None;
         self.accept(context, ACCEPTS_AT_STOP);
         self.acceptor = None;
+        self.retry_at = None;
         self.tell_all(|| ToConnection::Drain);
     }
 
@@ -160,6 +164,7 @@ impl<P: Protocol> Listener<P> {
             match acceptor.poll_accept(context) {
                 Poll::Pending => {
                     self.retry_at = None;
+                    self.failing = false;
                     return false;
                 }
                 Poll::Ready(Ok((socket, ends))) => {
@@ -168,7 +173,8 @@ impl<P: Protocol> Listener<P> {
                 }
                 Poll::Ready(Err(error)) if concerns_one_peer(&error) => {}
                 Poll::Ready(Err(error)) => {
-                    if self.retry_at.is_none() {
+                    if !self.failing {
+                        self.failing = true;
                         self.report(error);
                     }
                     let retry = self.local.clock().tick_after(self.limits.accept_retry);

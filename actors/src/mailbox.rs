@@ -91,6 +91,14 @@ impl<T> Mailbox<T> {
     }
 }
 
+impl<T> Drop for Mailbox<T> {
+    fn drop(&mut self) {
+        // Addresses may live on for long; what is of no use any more must not live with them.
+        drop(self.bell.waker.take());
+        self.receiver.drain().for_each(drop);
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -132,6 +140,19 @@ mod tests {
         let (address, mailbox) = mailbox();
         drop(mailbox);
         assert_eq!(address.send("late"), Err("late"));
+    }
+
+    #[test]
+    fn an_address_keeps_nothing_of_an_actor_that_has_ended() {
+        let count = Arc::new(Count::default());
+        let message = Arc::new(());
+        let (address, mailbox) = mailbox();
+        mailbox.wake_with(&Waker::from(Arc::clone(&count)));
+        address.send(Arc::clone(&message)).unwrap();
+        drop(mailbox);
+        assert_eq!(Arc::strong_count(&message), 1);
+        assert_eq!(Arc::strong_count(&count), 1);
+        drop(address);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub trait Protocol: Sized + 'static {
     /// [`wants_input`](Self::wants_input) true.
     fn receive(&mut self, input: &[u8], io: &mut Io<'_, Self::Event>) -> usize;
 
-    /// The peer will send nothing more; it may still read. `unused` bytes were never taken.
+    /// The peer will send nothing more; it may still read. `unused` bytes are not taken yet; they
+    /// are shown again as before.
     fn receive_eof(&mut self, unused: usize, io: &mut Io<'_, Self::Event>);
 
     /// Takes a command of the application.

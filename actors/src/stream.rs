@@ -17,7 +17,7 @@ use crate::socket::ReadySocket;
 
 /// At most so many bytes of a file go out per call, so that one connection does not hold up the
 /// others.
-const FILE_STEP_BYTES: u64 = 512 * 1024;
+const FILE_STEP_BYTES: u64 = 256 * 1024;
 
 /// A connected socket.
 pub struct Stream {

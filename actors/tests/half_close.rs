@@ -8,8 +8,8 @@ use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
 use smolcorn_actors::actor::StopReason;
-use smolcorn_actors::dispatch::dispatch_mailbox;
 use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -37,9 +37,25 @@ fn the_answer_still_arrives() {
 }
 
 #[test]
+fn bytes_that_waited_for_their_turn_are_taken_after_the_end() {
+    in_each_placement(|kind| {
+        let server = Server::start(kind);
+        let (mut client, peer) = server.connect();
+        client.write_all(b"!hold\nsecond\n!hold\nthird\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        server.until_told(&peer, &Told::Eof { unused: 19 });
+        peer.tell(Tell::Resume);
+        server.until_told(&peer, &Told::Line("second".into()));
+        server.until_told(&peer, &Told::Line("!hold".into()));
+        peer.tell(Tell::Resume);
+        server.until_told(&peer, &Told::Line("third".into()));
+    });
+}
+
+#[test]
 fn an_end_that_comes_with_the_last_bytes_is_seen() {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox::<Lines>();
+    let (dispatch, mailbox) = mailbox::<ToDispatch<Lines>>();
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();

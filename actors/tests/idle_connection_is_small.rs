@@ -10,8 +10,9 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::Instant;
 
-use smolcorn_actors::dispatch::{DispatchMailbox, dispatch_mailbox};
+use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::mailbox;
 use smolcorn_actors::messages::{ToConnection, ToDispatch};
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -130,7 +131,7 @@ impl Bench {
 #[test]
 fn and_nothing_is_held_when_it_has_ended() {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox();
+    let (dispatch, mailbox) = mailbox::<ToDispatch<Lines>>();
     let (socket, address) = tcp_listener();
     socket.listen(CONNECTIONS as i32).unwrap();
     let placement = Placement::Fused(&fused);

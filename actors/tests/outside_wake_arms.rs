@@ -9,8 +9,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
-use smolcorn_actors::dispatch::{DispatchMailbox, dispatch_mailbox};
+use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::mailbox;
 use smolcorn_actors::messages::{ToConnection, ToDispatch};
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -28,7 +29,7 @@ struct Bench {
 /// A server with one connection, at rest.
 fn at_rest() -> (Bench, Reply) {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox::<Lines>();
+    let (dispatch, mailbox) = mailbox::<ToDispatch<Lines>>();
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();

@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use smolcorn_actors::actor::StopReason;
-use smolcorn_actors::dispatch::dispatch_mailbox;
 use smolcorn_actors::limits::Limits;
+use smolcorn_actors::mailbox::mailbox;
 use smolcorn_actors::messages::{ToDispatch, ToListener};
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -86,7 +86,7 @@ fn abort_drops_connections_and_tells_their_machines() {
 #[test]
 fn what_waits_in_the_backlog_is_served() {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox::<Lines>();
+    let (dispatch, mailbox) = mailbox::<ToDispatch<Lines>>();
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();

@@ -1,19 +1,18 @@
 """Catches the signals that ask a server to stop, and hands them on afterwards.
 
 Only `signal.signal` is used, because loops differ in what they offer and on Windows
-there is nothing else. Handlers run in the main thread between two bytecodes; so a loop
-that waits must be woken by every signal.
+there is nothing else. Handlers run in the main thread between two bytecodes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
 import socket
 import sys
 import threading
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import TypeAlias
@@ -32,7 +31,7 @@ def installed(handler: Handler) -> Iterator[None]:
 
     Outside the main thread it does nothing, for there Python allows nothing else.
     """
-    if not _in_main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
@@ -45,30 +44,46 @@ def installed(handler: Handler) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def waking(loop: AbstractEventLoop) -> Iterator[None]:
-    """Lets every signal wake `loop`, unless it sees to that itself.
+def waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Has every signal wake `loop`, if nobody has seen to that yet.
 
-    A signal interrupts the loop's wait only if it comes during the wait, and to the main
-    thread. The handler of one that comes a moment before would run at the next event.
+    A signal that comes just before the loop goes to sleep, or in another thread,
+    interrupts nothing, and its handler would wait until something else wakes the loop.
     """
-    if not _in_main_thread() or _change_wakeup(-1, only_if=-1) != -1:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
         theirs.setblocking(False)
-        try:
-            loop.add_reader(ours, _drop_bytes, ours)
-        except NotImplementedError:
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        if before != -1 or not _watch(loop, ours):
+            signal.set_wakeup_fd(before)
             yield
             return
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
-            _change_wakeup(-1, only_if=theirs.fileno())
+            now = signal.set_wakeup_fd(-1)
+            if now != theirs.fileno():
+                # Somebody has put another one in place of ours.
+                signal.set_wakeup_fd(now)
             loop.remove_reader(ours)
+
+
+def _watch(loop: asyncio.AbstractEventLoop, ours: socket.socket) -> bool:
+    """Empties the socket whenever bytes come; False if the loop cannot watch it."""
+
+    def empty() -> None:
+        with contextlib.suppress(BlockingIOError):
+            ours.recv(4096)
+
+    try:
+        loop.add_reader(ours, empty)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def raise_again(numbers: Iterable[int]) -> None:
@@ -97,24 +112,6 @@ def die_of(number: int) -> None:
     """Ends the process at once, as the signal does by default."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def _change_wakeup(descriptor: int, only_if: int) -> int:
-    """Sets what signals are written to, if that is `only_if` now; returns what it was."""
-    # Python tells what it is only when it is set.
-    was = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
-    if was != only_if:
-        signal.set_wakeup_fd(was, warn_on_full_buffer=False)
-    return was
-
-
-def _drop_bytes(stream: socket.socket) -> None:
-    with contextlib.suppress(BlockingIOError):
-        stream.recv(4096)
 
 
 def _flush() -> None:

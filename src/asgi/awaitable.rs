@@ -38,12 +38,14 @@ pub fn waiting_future(py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<Py<PyA
     Ok(future)
 }
 
+/// True when nobody waits for `future` any more: its wait has ended, or was cancelled.
+pub fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
+    future.call_method0(py, intern!(py, "done"))?.is_truthy(py)
+}
+
 /// Ends the wait of whoever yielded `future`; a cancelled one stays cancelled.
 pub fn wake(py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
-    if !future
-        .call_method0(py, intern!(py, "done"))?
-        .is_truthy(py)?
-    {
+    if !is_done(py, future)? {
         future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
     }
     Ok(())

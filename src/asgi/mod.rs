@@ -1,19 +1,33 @@
 //! ASGI on the Python side of the border: scopes, `receive`, `send`, and the call of the
-//! application. Everything here runs on the loop's thread with the GIL held.
+//! application. Everything here runs on the loop's thread with the GIL held, but for bytes that
+//! are lent to a connection (`lent.rs`).
 //!
 //! ```text
 //!   Request -> scope.rs ---------------> app(scope, receive, send)    app_call.rs drives it
-//!   Body, Disconnect -> exchange.rs ---> receive()                    receive.rs waits for it
-//!   HttpCommand <- exchange.rs <- message.rs <- send(message)         send.rs waits for credit
+//!   Body, Disconnect -> exchange/ -----> receive()                    receive.rs waits for it
+//!   HttpCommand <- exchange/ <- message.rs <- send(message)           send.rs waits for credit
+//!
+//!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
+//!   access.rs   the access log;   log.rs   server messages
 //! ```
 
+pub mod access;
 pub mod app_call;
 pub mod awaitable;
+pub mod border;
 pub mod connection;
 pub mod exchange;
 pub mod header_names;
 pub mod lent;
+pub mod log;
 pub mod message;
 pub mod receive;
 pub mod scope;
 pub mod send;
+
+pyo3::create_exception!(
+    smolcorn._core,
+    ClientDisconnected,
+    pyo3::exceptions::PyOSError,
+    "The client is gone: nothing can be sent to it any more."
+);

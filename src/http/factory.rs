@@ -4,28 +4,44 @@ use std::rc::Rc;
 
 use smolcorn_actors::server::{Maker, ProtocolFactory};
 
+#[cfg(feature = "async-h1")]
+use super::async_h1::{self, AsyncH1};
 use super::h1::H1;
+use super::machine::HttpMachine;
 use super::shared::Shared;
-use crate::config::HttpConfig;
+use crate::config::{HttpConfig, HttpEngine};
 
-/// Makes [`H1`] machines; those of one thread share their settings and the cached date.
+/// Makes [`HttpMachine`]s; those of one thread share their settings and the cached date.
 #[derive(Clone, Debug)]
-pub struct H1Factory {
+pub struct HttpFactory {
     config: HttpConfig,
+    engine: HttpEngine,
 }
 
-impl H1Factory {
-    /// For connections with these settings.
-    pub fn new(config: HttpConfig) -> H1Factory {
-        H1Factory { config }
+impl HttpFactory {
+    /// For connections with these settings, on `engine`.
+    pub fn new(config: HttpConfig, engine: HttpEngine) -> HttpFactory {
+        HttpFactory { config, engine }
     }
 }
 
-impl ProtocolFactory for H1Factory {
-    type Protocol = H1;
+impl ProtocolFactory for HttpFactory {
+    type Protocol = HttpMachine;
 
-    fn local(&self) -> Maker<H1> {
-        let shared = Rc::new(Shared::new(self.config.clone()));
-        Rc::new(move |_ends| H1::new(Rc::clone(&shared)))
+    fn local(&self) -> Maker<HttpMachine> {
+        let config = self.config.clone();
+        match self.engine {
+            HttpEngine::Native => {
+                let shared = Rc::new(Shared::new(config));
+                Rc::new(move |_ends| HttpMachine::Native(H1::new(Rc::clone(&shared))))
+            }
+            #[cfg(feature = "async-h1")]
+            HttpEngine::AsyncH1 => {
+                let shared = Rc::new(Shared::new(async_h1::within_limits(config)));
+                Rc::new(move |_ends| {
+                    HttpMachine::AsyncH1(Box::new(AsyncH1::new(Rc::clone(&shared))))
+                })
+            }
+        }
     }
 }

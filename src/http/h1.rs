@@ -17,8 +17,10 @@
 //! that asks for another protocol are there, untouched, for whoever will speak it.
 //!
 //! `request` has what the client's bytes do, `response` what the application's commands do,
-//! `flow` counts what is on its way to the client.
+//! `flow` counts what is on its way to the client. `codec` is the border to the engine, which
+//! takes bytes apart and puts them together; the machine itself works with any engine.
 
+pub mod codec;
 mod exchange;
 mod flow;
 mod request;
@@ -29,22 +31,25 @@ use std::time::Duration;
 
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
-use super::body::BodyDecoder;
 use super::head::HeadScanner;
 use super::limits::UNSENT_BYTES_MAX;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::{HttpCommand, HttpEvent, StreamId, Warning};
+use codec::{Codec, Native};
 use exchange::Exchange;
 use flow::Flow;
 
 type HttpIo<'a> = Io<'a, HttpEvent>;
 
-/// The HTTP/1 machine of one connection.
+/// The machine on our own engine.
+pub type H1 = Machine<Native>;
+
+/// The HTTP/1 machine of one connection, on the engine `C`.
 #[derive(Debug)]
-pub struct H1 {
+pub struct Machine<C> {
     shared: Rc<Shared>,
-    state: State,
+    state: State<C>,
     /// The number of the last request begun.
     stream: StreamId,
     /// Responses on their way to the client.
@@ -58,7 +63,7 @@ pub struct H1 {
 }
 
 #[derive(Debug)]
-enum State {
+enum State<C> {
     /// No request is under way, or its head is incomplete.
     Between {
         scanner: HeadScanner,
@@ -66,10 +71,10 @@ enum State {
         begun: bool,
     },
     /// The application is to answer a request.
-    Exchange(Exchange),
+    Exchange(Exchange<C>),
     /// The response is complete; the rest of the request's body is read and dropped.
     Draining {
-        body: BodyDecoder,
+        codec: C,
         /// Bytes that may still be dropped.
         allowed: u64,
     },
@@ -77,8 +82,8 @@ enum State {
     Ended,
 }
 
-impl State {
-    fn between() -> State {
+impl<C> State<C> {
+    fn between() -> State<C> {
         State::Between {
             scanner: HeadScanner::default(),
             begun: false,
@@ -86,10 +91,10 @@ impl State {
     }
 }
 
-impl H1 {
+impl<C: Codec> Machine<C> {
     /// A machine for a new connection.
-    pub fn new(shared: Rc<Shared>) -> H1 {
-        H1 {
+    pub fn new(shared: Rc<Shared>) -> Machine<C> {
+        Machine {
             shared,
             state: State::between(),
             stream: 0,
@@ -102,7 +107,7 @@ impl H1 {
 
     /// The exchange under way, if `stream` is its number. Commands for another one come late,
     /// after its client has gone, and are dropped.
-    fn exchange(&mut self, stream: StreamId) -> Option<&mut Exchange> {
+    fn exchange(&mut self, stream: StreamId) -> Option<&mut Exchange<C>> {
         match &mut self.state {
             State::Exchange(exchange) if stream == self.stream => Some(exchange),
             _ => None,
@@ -158,7 +163,7 @@ impl H1 {
             State::Between { .. } if congested && self.pending > 0 => {}
             State::Between { .. } | State::Draining { .. } => self.end(io, Close::Flush),
             State::Exchange(exchange) => {
-                let is_complete = exchange.body.is_complete();
+                let is_complete = exchange.codec.body_is_complete();
                 if !is_complete && exchange.unread > unread_max && self.pending > 0 {
                     return;
                 }
@@ -173,7 +178,7 @@ impl H1 {
     }
 }
 
-impl Protocol for H1 {
+impl<C: Codec> Protocol for Machine<C> {
     type Event = HttpEvent;
     type Command = HttpCommand;
 
@@ -266,7 +271,7 @@ impl Protocol for H1 {
             }
             State::Between { begun: false, .. } => self.end(io, Close::Flush),
             State::Between { begun: true, .. } => self.refuse(Refusal::TimedOut, false, io),
-            State::Exchange(exchange) if !exchange.body.is_complete() => {
+            State::Exchange(exchange) if !exchange.codec.body_is_complete() => {
                 self.fail_exchange(Refusal::TimedOut, io);
             }
             State::Exchange(_) => {}
@@ -300,7 +305,7 @@ impl Protocol for H1 {
             State::Between { .. } => !self.is_congested(),
             // Reading goes on while the application works, because that shows a client that
             // leaves; it stops when a pipelined request waits.
-            State::Exchange(exchange) if exchange.body.is_complete() => self.pending == 0,
+            State::Exchange(exchange) if exchange.codec.body_is_complete() => self.pending == 0,
             State::Exchange(exchange) => exchange.unread <= self.shared.limits().body_unread_max,
             State::Draining { .. } => true,
             State::Ended => false,

@@ -7,6 +7,8 @@
 //!
 //! Nothing in this folder does I/O or knows of Python.
 
+#[cfg(feature = "async-h1")]
+pub mod async_h1;
 pub mod body;
 pub mod date;
 pub mod factory;
@@ -14,6 +16,7 @@ pub mod field;
 pub mod h1;
 pub mod head;
 pub mod limits;
+pub mod machine;
 pub mod refusal;
 pub mod response;
 pub mod shared;
@@ -70,6 +73,8 @@ pub enum Warning {
     InvalidRequest(u16),
     /// An upgrade was asked for that this server does not do; the request is served without it.
     UnsupportedUpgrade,
+    /// The engine cannot write a response with this status; a 500 went out in its place.
+    UnwritableResponse(u16),
 }
 
 /// A request, as the machine hands it over.

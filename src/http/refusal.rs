@@ -19,9 +19,10 @@ pub enum Refusal {
     UnknownExpectation,
     /// 431: the head is over `head_bytes_max` or `header_count_max`, or the trailers are too much.
     HeadTooLarge,
-    /// 501: `CONNECT`, or a transfer coding other than `chunked`.
+    /// 501: `CONNECT`, a transfer coding other than `chunked`, or a method that the engine does
+    /// not know.
     NotImplemented,
-    /// 505: a major version other than 1.
+    /// 505: a major version other than 1, or one that the engine does not speak.
     UnsupportedVersion,
 }
 
@@ -55,11 +56,24 @@ impl Refusal {
         unix_seconds: u64,
         to_head_request: bool,
     ) {
-        let body = self.body();
-        let head = ResponseHead::of_text(self.status(), body.len());
-        head.write(out, shared, unix_seconds, false, ConnectionLine::Close);
-        if !to_head_request {
-            out.extend_from_slice(body.as_bytes());
-        }
+        let (status, body) = (self.status(), self.body());
+        write_closing_text(out, status, body, shared, unix_seconds, to_head_request);
+    }
+}
+
+/// Appends a whole response with a text of our own that ends its connection; without its body
+/// when `HEAD` was asked.
+pub(super) fn write_closing_text(
+    out: &mut Vec<u8>,
+    status: u16,
+    body: &str,
+    shared: &Shared,
+    unix_seconds: u64,
+    to_head_request: bool,
+) {
+    let head = ResponseHead::of_text(status, body.len());
+    head.write(out, shared, unix_seconds, false, ConnectionLine::Close);
+    if !to_head_request {
+        out.extend_from_slice(body.as_bytes());
     }
 }

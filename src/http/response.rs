@@ -27,7 +27,7 @@ pub struct ResponseHead {
 
 /// What a response says about its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConnectionLine {
+pub enum ConnectionLine {
     /// Nothing: it stays, as HTTP/1.1 has it.
     Nothing,
     /// It stays, to a client of HTTP/1.0.
@@ -153,8 +153,7 @@ impl ResponseHead {
                 out.extend_from_slice(b" \r\n");
             }
         }
-        shared.write_default_lines(out, unix_seconds, self.has_date, self.has_server);
-        out.extend_from_slice(&self.lines);
+        self.write_lines(out, shared, unix_seconds);
         if chunked {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
@@ -163,5 +162,11 @@ impl ResponseHead {
             ConnectionLine::KeepAlive => b"connection: keep-alive\r\n\r\n",
             ConnectionLine::Close => b"connection: close\r\n\r\n",
         });
+    }
+
+    /// Appends our header lines and the application's; no framing but `content-length`.
+    pub(super) fn write_lines(&self, out: &mut Vec<u8>, shared: &Shared, unix_seconds: u64) {
+        shared.write_default_lines(out, unix_seconds, self.has_date, self.has_server);
+        out.extend_from_slice(&self.lines);
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::{ActorName, ConnectionId};
@@ -16,21 +17,22 @@ use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::outbox::Payload;
 
-use super::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::app_call::AppCall;
+use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
-use crate::http::h1::H1;
+use crate::http::machine::HttpMachine;
+use crate::http::response::reason_phrase;
 use crate::http::{HttpCommand, HttpEvent, Request, Warning};
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
 pub struct Dispatch {
     border: SharedBorder,
-    mailbox: Mailbox<ToDispatch<H1>>,
+    mailbox: Mailbox<ToDispatch<HttpMachine>>,
     connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
     tasks: TaskMaker,
     /// Kept for its capacity.
-    batch: Vec<ToDispatch<H1>>,
+    batch: Vec<ToDispatch<HttpMachine>>,
 }
 
 /// Starts the task of a request.
@@ -46,7 +48,7 @@ impl Dispatch {
     pub fn new(
         py: Python<'_>,
         border: SharedBorder,
-        mailbox: Mailbox<ToDispatch<H1>>,
+        mailbox: Mailbox<ToDispatch<HttpMachine>>,
     ) -> PyResult<Dispatch> {
         let tasks = TaskMaker::new(py, &border)?;
         Ok(Dispatch {
@@ -59,7 +61,7 @@ impl Dispatch {
     }
 
     /// The mailbox, for whoever has to wake this actor.
-    pub fn mailbox(&self) -> &Mailbox<ToDispatch<H1>> {
+    pub fn mailbox(&self) -> &Mailbox<ToDispatch<HttpMachine>> {
         &self.mailbox
     }
 
@@ -79,7 +81,13 @@ impl Dispatch {
         self.border.flush_heads(py)
     }
 
-    fn handle(&mut self, py: Python<'_>, message: ToDispatch<H1>) -> PyResult<()> {
+    fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
+        if smolcorn_actors::trace::enabled()
+            && let Some(text) = what_came(&message)
+        {
+            let text = format!("{} {text}", ActorName::Dispatch);
+            self.border.log.trace(py, &text)?;
+        }
         match message {
             ToDispatch::Opened {
                 connection,
@@ -141,7 +149,7 @@ impl Dispatch {
                 Some(exchange) => exchange.get().credited(py, bytes),
                 None => Ok(()),
             },
-            HttpEvent::Warning(warning) => self.border.log.warning(py, text_of(warning)),
+            HttpEvent::Warning(warning) => self.border.log.warning(py, &text_of(warning)),
         }
     }
 
@@ -255,13 +263,21 @@ impl TaskMaker {
         let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
             // A task factory that somebody installed is to be used for our tasks as well.
-            Some(task) if event_loop.call_method0("get_task_factory")?.is_none() => task,
+            Some(task)
+                if event_loop
+                    .call_method0(intern!(py, "get_task_factory"))?
+                    .is_none() =>
+            {
+                task
+            }
             _ => {
-                let options = PyDict::new(py);
-                if border.config.empty_context && py.version_info() >= (3, 11) {
-                    options.set_item("context", empty_context(py)?)?;
-                }
-                let task = event_loop.call_method("create_task", (call,), Some(&options))?;
+                let create = event_loop.getattr(intern!(py, "create_task"))?;
+                // A task copies the context that it is made in.
+                let task = if border.config.empty_context {
+                    empty_context(py)?.call_method1("run", (create, call))?
+                } else {
+                    create.call1((call,))?
+                };
                 let task = task.unbind();
                 border.keep(key, Running { exchange, task });
                 return Ok(());
@@ -307,9 +323,48 @@ fn refuse_busy(
     border.response_completed(py)
 }
 
-fn text_of(warning: Warning) -> &'static str {
+/// A message as the trace log shows it. Lines of other actors are shown as their own.
+fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
+    let (connection, what) = match message {
+        ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
+        ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
+        ToDispatch::Event { connection, event } => {
+            let what = match event {
+                HttpEvent::Request(request) => format!("request {}", request.stream),
+                HttpEvent::Body { stream, data, last } => {
+                    let end = if *last { ", the last" } else { "" };
+                    format!("request {stream}: {} body bytes{end}", data.len())
+                }
+                HttpEvent::Disconnect { stream, gone } => {
+                    let end = if *gone { "gone" } else { "sends no more" };
+                    format!("request {stream}: client {end}")
+                }
+                HttpEvent::Sent { stream, bytes } => {
+                    format!("request {stream}: {bytes} bytes sent")
+                }
+                HttpEvent::Warning(warning) => text_of(*warning),
+            };
+            (connection, what)
+        }
+        ToDispatch::ListenerStopped { listener } => {
+            return Some(format!("{} stopped", ActorName::Listener(*listener)));
+        }
+        ToDispatch::AcceptFailed { .. } | ToDispatch::Trace { .. } => return None,
+    };
+    Some(format!("{} {what}", ActorName::Connection(*connection)))
+}
+
+fn text_of(warning: Warning) -> String {
     match warning {
-        Warning::InvalidRequest(_) => "Invalid HTTP request received.",
-        Warning::UnsupportedUpgrade => "Unsupported upgrade request.",
+        Warning::InvalidRequest(400) => "Invalid HTTP request received.".to_owned(),
+        Warning::InvalidRequest(status) => {
+            let phrase = reason_phrase(status);
+            format!("Invalid HTTP request received: {status} {phrase}.")
+        }
+        Warning::UnsupportedUpgrade => "Unsupported upgrade request.".to_owned(),
+        Warning::UnwritableResponse(status) => format!(
+            "The HTTP engine cannot send a response with status {status}; answered 500 in its \
+             place."
+        ),
     }
 }

@@ -11,9 +11,9 @@ use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::fused::Fused;
 use smolcorn_actors::placement::threads::IoThreads;
 
-use super::border::Border;
 use super::wake::LoopWaker;
-use crate::http::h1::H1;
+use crate::asgi::border::Border;
+use crate::http::machine::HttpMachine;
 
 /// How the connections of an engine are polled.
 pub enum Drive {
@@ -43,7 +43,11 @@ impl Drive {
     }
 
     /// The first part of a turn: learn what has come.
-    pub fn begin(&self, py: Python<'_>, mailbox: &Mailbox<ToDispatch<H1>>) -> PyResult<()> {
+    pub fn begin(
+        &self,
+        py: Python<'_>,
+        mailbox: &Mailbox<ToDispatch<HttpMachine>>,
+    ) -> PyResult<()> {
         match self {
             #[cfg(unix)]
             Drive::Fused(fused) => fused.poll_and_run(py),

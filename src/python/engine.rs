@@ -14,23 +14,23 @@ use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
 
-use super::access::AccessLogger;
-use super::border::{Border, BorderConfig, SharedBorder};
 use super::dispatch::Dispatch;
 #[cfg(unix)]
 use super::drive::FusedDrive;
 use super::drive::{Drive, ThreadsDrive};
-use super::log::{ServerLog, TRACE_LEVEL};
 use super::settings;
 use super::sockets::Socket;
 use super::turn::Turn;
 #[cfg(unix)]
 use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
+use crate::asgi::access::AccessLogger;
+use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
-use crate::http::factory::H1Factory;
-use crate::http::h1::H1;
+use crate::http::factory::HttpFactory;
+use crate::http::machine::HttpMachine;
 use crate::proxy::TrustList;
 
 /// The actors of one server, for one loop and one application.
@@ -127,11 +127,17 @@ impl Engine {
         let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
-        let _ = self.border.turn.set(py, callable.clone_ref(py));
+        self.border.set_turn(Some(callable.clone_ref(py)));
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
-        let listeners = self.listen(drive, listening, &address)?;
+        let listeners = match self.listen(drive, listening, &address) {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                turn.get().close(py)?;
+                return Err(error);
+            }
+        };
         self.border
             .listeners
             .store(listeners.listeners.len(), Ordering::Relaxed);
@@ -216,6 +222,7 @@ impl Engine {
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
         }
+        self.border.set_turn(None);
         self.border.access.close(py);
         Ok(())
     }
@@ -255,9 +262,9 @@ impl Engine {
         &self,
         drive: &Drive,
         sockets: Vec<socket2::Socket>,
-        dispatch: &Address<ToDispatch<H1>>,
+        dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = H1Factory::new(self.config.http.clone());
+        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
         let limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()

@@ -8,7 +8,7 @@ pub mod core_module {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::python::ClientDisconnected;
+    use crate::asgi::ClientDisconnected;
     #[pymodule_export]
     use crate::python::engine::Engine;
     #[pymodule_export]

@@ -20,9 +20,9 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 
-use super::border::SharedBorder;
 use super::dispatch::Dispatch;
 use super::drive::Drive;
+use crate::asgi::border::SharedBorder;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
 const TIMER_SLACK: Duration = Duration::from_millis(50);
@@ -121,7 +121,7 @@ impl Turn {
             }
             timer.handle.call_method0(py, intern!(py, "cancel"))?;
         }
-        let Some(turn) = self.border.turn.get(py) else {
+        let Some(turn) = self.border.turn(py) else {
             return Ok(());
         };
         let options = PyDict::new(py);

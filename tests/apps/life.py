@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 import os
+import signal
+import threading
 from typing import Any
 
 from apps.asgi import Receive, Routes, Scope, Send, answer, report_as
@@ -121,3 +123,19 @@ class SlowStop(Routes):
 
 
 slow_stop = SlowStop()
+
+
+class SignalsElsewhere(Routes):
+    """Has signals delivered to another thread than the main one.
+
+    They interrupt no wait of the main thread then, just as one that comes a moment before the
+    wait begins.
+    """
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        await super().lifespan(scope, receive, send)
+
+
+signals_elsewhere = SignalsElsewhere()

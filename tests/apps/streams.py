@@ -1,6 +1,7 @@
 """Endless and large answers, and what happens to them when the client goes away."""
 
 import asyncio
+import resource
 
 from apps.asgi import (
     Receive,
@@ -156,3 +157,49 @@ async def report_stop(ticket: str, sent: list[int]) -> None:
         before = sent[0]
         await asyncio.sleep(0.3)
     report_as(ticket, before)
+
+
+class ClientDisconnect(Exception):
+    """What frameworks make of the server's error."""
+
+
+async def ticks(send: Send) -> None:
+    await send(start())
+    while True:
+        await send(body(b"tick\n", more=True))
+        await asyncio.sleep(0.005)
+
+
+@app.route("/passes-on")
+async def passes_on(scope: Scope, receive: Receive, send: Send) -> None:
+    """Ends with an exception of its own when the client is gone."""
+    try:
+        await ticks(send)
+    except OSError:
+        report_as(query(scope)["ticket"], "gone")
+        raise ClientDisconnect() from None
+
+
+@app.route("/fails-on")
+async def fails_on(scope: Scope, receive: Receive, send: Send) -> None:
+    """Fails when it cleans up after a client that is gone."""
+    try:
+        await ticks(send)
+    except OSError:
+        report_as(query(scope)["ticket"], "gone")
+        raise KeyError("a fault in the clean-up")  # noqa: B904
+
+
+@app.route("/polls")
+async def polls(scope: Scope, receive: Receive, send: Send) -> None:
+    """Asks again and again whether the client is gone, as frameworks do; answers with what
+    the process has grown by meanwhile, KiB."""
+    await receive()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(50_000):
+        asking = asyncio.ensure_future(receive())  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.sleep(0)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    await answer(send, b"%d" % grown)

@@ -19,8 +19,22 @@ mod limits;
 mod peer;
 mod pipelining;
 mod responses;
+mod stream;
 mod timeouts;
 mod uploads;
+
+use std::rc::Rc;
+
+use smolcorn::config::HttpConfig;
+use smolcorn::http::h1::H1;
+use smolcorn::http::shared::Shared;
+
+/// What is under test.
+type Machine = H1;
+
+fn machine(config: HttpConfig) -> Machine {
+    H1::new(Rc::new(Shared::new(config)))
+}
 
 /// Settings for `count` random cases. A failure prints its input, which then becomes a test.
 fn cases(count: u32) -> proptest::test_runner::Config {

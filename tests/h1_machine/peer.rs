@@ -1,22 +1,21 @@
 //! A scripted client, kernel and application around one machine: what the connection actor does,
 //! without sockets or time.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use smolcorn::config::{DefaultHeaders, HttpConfig, HttpLimits};
-use smolcorn::http::h1::H1;
 use smolcorn::http::response::ResponseHead;
-use smolcorn::http::shared::Shared;
 use smolcorn::http::{HttpCommand, HttpEvent, Request, StreamId, Warning};
 use smolcorn_actors::outbox::{Next, Outbox, Payload};
 use smolcorn_actors::protocol::{Close, DeadlineChange, Io, Protocol};
+
+use crate::{Machine, machine};
 
 /// Sunday, 6 November 1994, 08:49:37 GMT.
 pub const NOW_UNIX_SECONDS: u64 = 784_111_777;
 
 pub struct Peer {
-    machine: H1,
+    machine: Machine,
     outbox: Outbox,
     events: std::collections::VecDeque<HttpEvent>,
     deadline: Option<Duration>,
@@ -52,7 +51,7 @@ impl Peer {
 
     pub fn with_config(config: HttpConfig) -> Peer {
         let mut peer = Peer {
-            machine: H1::new(Rc::new(Shared::new(config))),
+            machine: machine(config),
             outbox: Outbox::new(),
             events: std::collections::VecDeque::new(),
             deadline: None,
@@ -68,7 +67,7 @@ impl Peer {
         peer
     }
 
-    fn call<T>(&mut self, act: impl FnOnce(&mut H1, &mut Io<'_, HttpEvent>) -> T) -> T {
+    fn call<T>(&mut self, act: impl FnOnce(&mut Machine, &mut Io<'_, HttpEvent>) -> T) -> T {
         let mut events = Vec::new();
         let mut deadline = DeadlineChange::Keep;
         let result = act(
@@ -91,7 +90,7 @@ impl Peer {
     }
 
     /// Calls the machine, then goes on as the actor would: writes, and shows input again.
-    fn act(&mut self, act: impl FnOnce(&mut H1, &mut Io<'_, HttpEvent>)) {
+    fn act(&mut self, act: impl FnOnce(&mut Machine, &mut Io<'_, HttpEvent>)) {
         let wanted = self.machine.wants_input();
         self.call(act);
         self.go_on(wanted);
@@ -334,6 +333,9 @@ pub fn describe(event: Option<&HttpEvent>) -> String {
         }
         Some(HttpEvent::Warning(Warning::UnsupportedUpgrade)) => {
             "warning: unsupported upgrade".to_owned()
+        }
+        Some(HttpEvent::Warning(Warning::UnwritableResponse(status))) => {
+            format!("warning: unwritable response {status}")
         }
     }
 }

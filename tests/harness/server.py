@@ -7,12 +7,13 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from harness.deadline import DEADLINE_SECONDS
+from harness.deadline import DEADLINE_SECONDS, Deadline
 from harness.output import Output
 from harness.wire import Wire
 
@@ -208,8 +209,25 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def wait_until_asleep(self) -> None:
+        """Waits until the main thread has nothing to do."""
+        deadline = Deadline()
+        asleep = 0
+        while asleep < 20:
+            assert deadline.left(), "the main thread is always busy"
+            stat = Path(f"/proc/{self.pid}/task/{self.pid}/stat").read_text()
+            asleep = asleep + 1 if stat.rpartition(")")[2].split()[0] == "S" else 0
+            time.sleep(0.001)
+
     def memory_peak_mib(self) -> float:
         """The largest resident size so far, MiB."""
+        return self._memory("VmHWM:")
+
+    def memory_mib(self) -> float:
+        """The resident size now, MiB."""
+        return self._memory("VmRSS:")
+
+    def _memory(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+        line = next(line for line in status.splitlines() if line.startswith(name))
+        return int(line.split()[1]) / 1024

@@ -6,6 +6,7 @@
 
 mod input;
 mod machine;
+mod nursery;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -15,97 +16,28 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::Socket;
-
 use crate::actor::{ActorName, ConnectionId, StopReason};
-use crate::dispatch::DispatchAddress;
-use crate::limits::Limits;
 use crate::mailbox::{Address, Mailbox};
-use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
+use crate::messages::{ToConnection, ToDispatch, ToListener};
 use crate::outbox::Next;
-use crate::placement::Local;
 use crate::protocol::{Close, Protocol};
 use crate::stream::Stream;
 use crate::timers::{Tick, Timer};
 use crate::trace;
 use input::Input;
 use machine::Machine;
+pub(crate) use nursery::{Accepted, Nursery};
 
 /// At most so many reads in one go, before other connections have their turn.
 const READS_PER_TURN: usize = 4;
-/// At most so many bytes are written in one go, before other connections have their turn.
-const WRITTEN_PER_TURN_BYTES: u64 = 1024 * 1024;
+/// After so many written bytes the other connections have their turn. One call to the system may
+/// take more, up to the socket's buffer.
+const WRITTEN_PER_TURN_BYTES: u64 = 256 * 1024;
 /// At most so many pieces in one call to the system.
 const SLICES_MAX: usize = 64;
 /// Where the reactor does not tell that a peer has gone while it is not read from, it is asked
 /// this often.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What a new connection is made of, on its way from the listener to its thread.
-pub(crate) struct Accepted<C> {
-    pub id: ConnectionId,
-    /// Connected and nonblocking.
-    pub socket: Socket,
-    pub ends: Ends,
-    pub reply: Address<ToConnection<C>>,
-    pub mailbox: Mailbox<ToConnection<C>>,
-    pub listener: Address<ToListener>,
-}
-
-/// What all connections of one thread have in common.
-pub(crate) struct Nursery<P: Protocol> {
-    pub local: Rc<Local>,
-    pub make: Rc<dyn Fn(&Ends) -> P>,
-    pub dispatch: DispatchAddress<P>,
-    pub limits: Limits,
-}
-
-impl<P: Protocol> Nursery<P> {
-    /// Starts a connection actor on this thread.
-    pub fn spawn(self: &Rc<Self>, accepted: Accepted<P::Command>) {
-        let Accepted {
-            id,
-            socket,
-            ends,
-            reply,
-            mailbox,
-            listener,
-        } = accepted;
-        let stream = match self.local.register(socket) {
-            Ok(socket) => Stream::new(socket),
-            Err(error) => {
-                // The peer sees a close; the listener's table must not keep the number.
-                let _ = listener.send(ToListener::Failed {
-                    connection: id,
-                    error,
-                });
-                return;
-            }
-        };
-        let protocol = (self.make)(&ends);
-        let _ = self.dispatch.send(ToDispatch::Opened {
-            connection: id,
-            ends,
-            reply,
-        });
-        let dispatch = self.dispatch.clone();
-        let local = Rc::clone(&self.local);
-        self.local.spawn(Connection {
-            id,
-            mailbox,
-            stream: Some(stream),
-            input: Input::default(),
-            machine: Machine::new(protocol, id, dispatch, local),
-            phase: Phase::New,
-            write_deadline: None,
-            probe: None,
-            timer: None,
-            timer_at: None,
-            listener,
-            nursery: Rc::clone(self),
-        });
-    }
-}
 
 /// How far a connection has come.
 enum Phase {
@@ -190,6 +122,33 @@ impl<P: Protocol> Future for Connection<P> {
 type Step<T> = Result<T, StopReason>;
 
 impl<P: Protocol> Connection<P> {
+    /// An actor that has not begun.
+    fn new(
+        id: ConnectionId,
+        stream: Stream,
+        protocol: P,
+        mailbox: Mailbox<ToConnection<P::Command>>,
+        listener: Address<ToListener>,
+        nursery: Rc<Nursery<P>>,
+    ) -> Connection<P> {
+        let dispatch = nursery.dispatch.clone();
+        let local = Rc::clone(&nursery.local);
+        Connection {
+            id,
+            mailbox,
+            stream: Some(stream),
+            input: Input::default(),
+            machine: Machine::new(protocol, id, dispatch, local),
+            phase: Phase::New,
+            write_deadline: None,
+            probe: None,
+            timer: None,
+            timer_at: None,
+            listener,
+            nursery,
+        }
+    }
+
     /// Does everything that can be done now.
     fn turn(&mut self, context: &mut Context<'_>) -> Step<()> {
         if let Phase::New = self.phase {
@@ -213,14 +172,13 @@ impl<P: Protocol> Connection<P> {
             }
             let writing = self.write(context, &mut budget)?;
             self.close_if_done()?;
-            let more_input =
-                self.reads_on() && (reading == Direction::Ready || self.input.may_be_taken());
+            let more_input = self.shows_on() || (self.reads_on() && reading == Direction::Ready);
             let more_output = writing == Direction::Ready && !self.machine.outbox.is_empty();
             if !more_input && !more_output {
                 break;
             }
             if budget.is_spent() {
-                context.waker().wake_by_ref();
+                self.nursery.local.wake_next_turn(context.waker());
                 break;
             }
         }
@@ -254,7 +212,7 @@ impl<P: Protocol> Connection<P> {
         Ok(())
     }
 
-    /// True while bytes from the peer are of use.
+    /// True while more bytes from the peer are of use.
     fn reads_on(&self) -> bool {
         match self.phase {
             Phase::Open => self.machine.wants_input(),
@@ -263,18 +221,26 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
+    /// True when the machine can be shown bytes that wait; also after the peer's end.
+    fn shows_on(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::ReadClosed)
+            && self.input.may_be_taken()
+            && self.machine.wants_input()
+    }
+
     /// Shows the machine what waits and what can be read.
     fn read(&mut self, context: &mut Context<'_>, budget: &mut Budget) -> Step<Direction> {
-        while self.reads_on() {
-            if let Phase::Lingering { .. } = self.phase {
-                // What comes now is not for the machine.
-            } else if self.input.may_be_taken() {
+        loop {
+            if self.shows_on() {
                 let waiting = self.input.waiting();
                 let taken = self
                     .machine
                     .call(|protocol, io| protocol.receive(waiting, io));
                 self.input.take(taken);
                 continue;
+            }
+            if !self.reads_on() {
+                return Ok(Direction::Ready);
             }
             if budget.reads == 0 {
                 return Ok(Direction::Ready);
@@ -297,7 +263,6 @@ impl<P: Protocol> Connection<P> {
                 Poll::Ready(Err(_)) => return Err(self.lost(StopReason::PeerGone)),
             }
         }
-        Ok(Direction::Ready)
     }
 
     fn pass_bytes(&mut self, bytes: &[u8]) -> Step<()> {

@@ -1,8 +1,9 @@
 //! The fused placement: the actors run inside a foreign event loop, on its thread.
 //!
-//! The driver watches [`Fused::descriptor`] for readability and calls [`Fused::turn`] when it is
-//! readable, when [`Turn::next_deadline`] has come, when a turn said [`Turn::more_work`], and
-//! when [`Fused::take_armed`] says that something was left behind for the actors outside a turn.
+//! The driver watches [`Fused::descriptor`] for readability. It calls [`Fused::poll_and_run`] when
+//! that is readable, when [`Turn::next_deadline`] has come, when a turn said
+//! [`Turn::more_work`], and when [`Fused::take_armed`] says that something was left behind for
+//! the actors outside a turn; and [`Fused::run_ready`] when it has answered what a turn brought.
 //! Nothing here ever waits.
 
 use std::cell::RefCell;
@@ -99,22 +100,18 @@ impl Fused {
         &self.local
     }
 
-    /// A whole turn: [`poll_and_run`](Self::poll_and_run).
-    pub fn turn(&self) -> io::Result<Turn> {
-        self.poll_and_run()
-    }
-
     /// Learns which sockets are ready and whose time has come, and runs what is ready. Errors:
     /// the system refuses to be polled; nothing will work any more.
     pub fn poll_and_run(&self) -> io::Result<Turn> {
-        self.local.advance();
+        self.local.begin_turn();
+        self.local.fire_timers();
         self.reactor.poll()?;
         Ok(self.run())
     }
 
     /// Runs what has become ready since, and does not look at sockets.
     pub fn run_ready(&self) -> Turn {
-        self.local.clock.refresh();
+        self.local.begin_turn();
         self.run()
     }
 
@@ -129,7 +126,7 @@ impl Fused {
         // It never ends, as it waits for `pending`.
         let _ = self.run.borrow_mut().as_mut().poll(&mut context);
         Turn {
-            more_work: self.take_armed(),
+            more_work: self.take_armed() | self.local.has_deferred(),
             next_deadline: self.local.wheel.next_deadline(&self.local.clock),
         }
     }

@@ -36,6 +36,8 @@ pub struct Local {
     clock: Clock,
     wheel: Rc<Wheel>,
     scratch: RefCell<Vec<u8>>,
+    /// Who has more to do in the next turn.
+    deferred: RefCell<Vec<Waker>>,
 }
 
 impl Local {
@@ -48,6 +50,7 @@ impl Local {
             clock: Clock::new(),
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            deferred: RefCell::default(),
         })
     }
 
@@ -60,6 +63,7 @@ impl Local {
             clock: Clock::new(),
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            deferred: RefCell::default(),
         })
     }
 
@@ -94,10 +98,25 @@ impl Local {
         self.scratch.borrow_mut()
     }
 
-    /// Reads the clock and wakes those whose time has come.
-    fn advance(&self) {
+    /// Wakes a task in the next turn, and not within this one: it has had its share.
+    pub(crate) fn wake_next_turn(&self, waker: &Waker) {
+        self.deferred.borrow_mut().push(waker.clone());
+    }
+
+    /// Reads the clock and wakes those who have waited for this turn.
+    fn begin_turn(&self) {
         self.clock.refresh();
+        self.deferred.borrow_mut().drain(..).for_each(Waker::wake);
+    }
+
+    /// Wakes those whose time has come.
+    fn fire_timers(&self) {
         self.wheel.advance(&self.clock);
+    }
+
+    /// True when another turn is due at once.
+    fn has_deferred(&self) -> bool {
+        !self.deferred.borrow().is_empty()
     }
 }
 

@@ -131,8 +131,12 @@ fn run(jobs: &Mailbox<ToThread>) {
     };
     async_io::block_on(poll_fn(|context| {
         // One turn of this thread.
-        local.advance();
+        local.begin_turn();
+        local.fire_timers();
         let done = work.as_mut().poll(context);
+        if local.has_deferred() {
+            context.waker().wake_by_ref();
+        }
         alarm.arm(local.wheel.next_deadline(&local.clock), context);
         done
     }));

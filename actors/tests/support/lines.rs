@@ -47,11 +47,12 @@ impl Tell {
     }
 }
 
-/// Lines, each ended by a newline. After `!pause` it pauses, after `!panic` it panics, and
-/// `!close` flushes and closes; all other lines are only told.
+/// Lines, each ended by a newline. After `!pause` it wants no input; after `!hold` it takes none
+/// but wants to see the end; after `!panic` it panics. All other lines are only told.
 #[derive(Default)]
 pub struct Lines {
     paused: bool,
+    held: bool,
 }
 
 impl Protocol for Lines {
@@ -65,17 +66,20 @@ impl Protocol for Lines {
     fn receive(&mut self, input: &[u8], io: &mut Io<'_, Told>) -> usize {
         assert!(!self.paused, "shown bytes while paused");
         let mut taken = 0;
+        if self.held {
+            return 0;
+        }
         while let Some(end) = input[taken..].iter().position(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(&input[taken..taken + end]).into_owned();
             taken += end + 1;
             match line.as_str() {
                 "!panic" => panic!("told to"),
-                "!close" => io.close(Close::Flush),
+                "!hold" => self.held = true,
                 "!pause" => self.paused = true,
                 _ => {}
             }
             io.emit(Told::Line(line));
-            if self.paused {
+            if self.paused || self.held {
                 break;
             }
         }
@@ -92,7 +96,7 @@ impl Protocol for Lines {
             Tell::File { file, offset, len } => io.outbox.push_file(file, offset, len),
             Tell::Close(how) => io.close(how),
             Tell::Pause => self.paused = true,
-            Tell::Resume => self.paused = false,
+            Tell::Resume => (self.paused, self.held) = (false, false),
             Tell::Deadline(Some(after)) => io.set_deadline(after),
             Tell::Deadline(None) => io.clear_deadline(),
             Tell::Panic => panic!("told to"),

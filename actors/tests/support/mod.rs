@@ -22,9 +22,9 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use smolcorn_actors::actor::{ConnectionId, StopReason};
-use smolcorn_actors::dispatch::{Application, DispatchMailbox, dispatch_mailbox, drain};
+use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::Address;
+use smolcorn_actors::mailbox::{Address, mailbox};
 use smolcorn_actors::messages::{Ends, ToConnection, ToDispatch};
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -231,7 +231,12 @@ struct Watcher {
     answer: Answer,
 }
 
-impl Application<Lines> for Watcher {
+impl Watcher {
+    /// Takes everything that waits and says how much that was.
+    fn drain(&mut self, mailbox: &DispatchMailbox<Lines>) -> usize {
+        mailbox.drain().map(|message| self.deliver(message)).count()
+    }
+
     fn deliver(&mut self, message: ToDispatch<Lines>) {
         let seen = match message {
             ToDispatch::Opened {
@@ -283,7 +288,7 @@ pub fn wait_readable(descriptor: std::os::fd::BorrowedFd<'_>, deadline: Option<I
 /// A small event loop around the fused placement.
 fn drive_fused(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, started: &Started) {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = dispatch_mailbox();
+    let (dispatch, mailbox) = mailbox();
     let running = server::start(
         Placement::Fused(&fused),
         sockets,
@@ -303,7 +308,7 @@ fn drive_fused(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, star
     started.send((running, Box::new(stop))).unwrap();
     while !stopped.load(Ordering::Acquire) {
         let mut turn = fused.poll_and_run().unwrap();
-        if drain(&mailbox, &mut watcher) > 0 {
+        if watcher.drain(&mailbox) > 0 {
             turn = fused.run_ready();
         }
         if !turn.more_work && mailbox.is_empty() && !fused.take_armed() {
@@ -311,7 +316,7 @@ fn drive_fused(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, star
         }
     }
     drop(fused);
-    drain(&mailbox, &mut watcher);
+    watcher.drain(&mailbox);
 }
 
 struct Unpark(Thread);
@@ -324,7 +329,7 @@ impl Wake for Unpark {
 
 fn drive_threads(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, started: &Started) {
     let threads = IoThreads::start(2).unwrap();
-    let (dispatch, mailbox): (_, DispatchMailbox<Lines>) = dispatch_mailbox();
+    let (dispatch, mailbox): (_, DispatchMailbox<Lines>) = mailbox();
     let running = server::start(
         Placement::Threads(&threads),
         sockets,
@@ -345,10 +350,10 @@ fn drive_threads(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, st
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     while !stopped.load(Ordering::Acquire) {
         mailbox.wake_with(&waker);
-        if drain(&mailbox, &mut watcher) == 0 {
+        if watcher.drain(&mailbox) == 0 {
             thread::park();
         }
     }
     assert_eq!(threads.stop(), []);
-    drain(&mailbox, &mut watcher);
+    watcher.drain(&mailbox);
 }

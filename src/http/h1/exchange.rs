@@ -1,13 +1,13 @@
 //! One request and its response.
 
 use super::HttpIo;
-use crate::http::body::BodyDecoder;
+use super::codec::ResponseFraming;
 use crate::http::head::Version;
 use crate::http::{HttpEvent, StreamId};
 
 /// A request that the application is to answer.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct Exchange<C> {
     pub(super) version: Version,
     /// `HEAD`: the response has no body, whatever it says of one.
     pub(super) is_head: bool,
@@ -16,7 +16,7 @@ pub(super) struct Exchange {
     pub(super) takes_trailers: bool,
     /// The client waits for `100 Continue`, and nothing of the body has come.
     pub(super) awaits_continue: bool,
-    pub(super) body: BodyDecoder,
+    pub(super) codec: C,
     /// Decoded bytes that the application has not taken.
     pub(super) unread: usize,
     pub(super) response: Response,
@@ -37,20 +37,7 @@ pub(super) enum Response {
     },
 }
 
-/// How the client finds the end of a response's body (RFC 9112, section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ResponseFraming {
-    /// There is no body; the application's is dropped.
-    Bodiless,
-    /// So many bytes are still to come.
-    Length(u64),
-    /// An empty chunk.
-    Chunked,
-    /// The connection's end.
-    UntilClose,
-}
-
-impl Exchange {
+impl<C> Exchange<C> {
     /// Tells the application that nothing more comes (`gone`: and that nothing can be sent),
     /// each once.
     pub(super) fn tell_disconnect(&mut self, stream: StreamId, gone: bool, io: &mut HttpIo<'_>) {

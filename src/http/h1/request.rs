@@ -2,14 +2,14 @@
 
 use smolcorn_actors::protocol::Close;
 
-use super::exchange::{Exchange, Response, ResponseFraming};
-use super::{H1, HttpIo, State, set_timeout};
-use crate::http::body::BodyDecoder;
-use crate::http::head::{Parsed, Scan, parse};
+use super::codec::{Codec, ResponseFraming};
+use super::exchange::{Exchange, Response};
+use super::{HttpIo, Machine, State, set_timeout};
+use crate::http::head::{Parsed, Scan};
 use crate::http::refusal::Refusal;
 use crate::http::{HttpEvent, Request, StreamId, Warning};
 
-impl H1 {
+impl<C: Codec> Machine<C> {
     /// Takes a head, and what has come of its body, or nothing.
     pub(super) fn receive_head(&mut self, input: &[u8], io: &mut HttpIo<'_>) -> usize {
         if self.is_congested() {
@@ -19,7 +19,7 @@ impl H1 {
             return 0;
         };
         let limits = self.shared.limits();
-        let parsed = match scanner.scan(input, limits) {
+        let read = match scanner.scan(input, limits) {
             Ok(Scan::Idle) => return 0,
             Ok(Scan::Blank(len)) => return len,
             Ok(Scan::Incomplete) => {
@@ -32,28 +32,33 @@ impl H1 {
             Ok(Scan::Complete { len, lines }) => input
                 .split_at_checked(len)
                 .ok_or(Refusal::Malformed)
-                .and_then(|(head, behind)| Ok((parse(head, lines, limits)?, behind))),
+                .and_then(|(head, behind)| Ok((C::read_head(head, lines, limits)?, behind))),
             Err(refusal) => Err(refusal),
         };
-        let (parsed, behind) = match parsed {
-            Ok(parsed) => parsed,
+        let ((parsed, codec), behind) = match read {
+            Ok(read) => read,
             Err(refusal) => {
                 self.refuse(refusal, false, io);
                 return input.len();
             }
         };
-        input.len() - behind.len() + self.begin_exchange(parsed, behind, io)
+        input.len() - behind.len() + self.begin_exchange(parsed, codec, behind, io)
     }
 
     /// Hands the request over together with the part of its body in `behind`, and says how long
     /// that part is.
-    fn begin_exchange(&mut self, parsed: Parsed, behind: &[u8], io: &mut HttpIo<'_>) -> usize {
+    fn begin_exchange(
+        &mut self,
+        parsed: Parsed,
+        mut codec: C,
+        behind: &[u8],
+        io: &mut HttpIo<'_>,
+    ) -> usize {
         let Parsed { head, meaning } = parsed;
         let limits = self.shared.limits();
-        let mut decoder = BodyDecoder::new(meaning.framing, limits.body_bytes_max);
         let mut body = Vec::new();
         let is_head = head.method() == "HEAD";
-        let taken = match decoder.decode(behind, &mut |data| body.extend_from_slice(data)) {
+        let taken = match codec.read_body(behind, &mut |data| body.extend_from_slice(data)) {
             Ok(taken) => taken,
             Err(refusal) => {
                 self.refuse(refusal, is_head, io);
@@ -67,7 +72,7 @@ impl H1 {
             keep_alive: meaning.keep_alive && !limits.keep_alive_timeout.is_zero(),
             takes_trailers: meaning.takes_trailers,
             awaits_continue: meaning.expects_continue && taken == 0,
-            body: decoder,
+            codec,
             unread: body.len(),
             response: Response::Awaited,
             told_disconnect: false,
@@ -80,7 +85,7 @@ impl H1 {
             stream: self.stream,
             head,
             body,
-            body_complete: exchange.body.is_complete(),
+            body_complete: exchange.codec.body_is_complete(),
             expects_continue: exchange.awaits_continue,
         })));
         self.state = State::Exchange(exchange);
@@ -94,17 +99,17 @@ impl H1 {
         let State::Exchange(exchange) = &mut self.state else {
             return 0;
         };
-        if exchange.body.is_complete() || exchange.unread > unread_max {
+        if exchange.codec.body_is_complete() || exchange.unread > unread_max {
             return 0;
         }
         exchange.awaits_continue = false;
         let mut data = Vec::new();
         match exchange
-            .body
-            .decode(input, &mut |piece| data.extend_from_slice(piece))
+            .codec
+            .read_body(input, &mut |piece| data.extend_from_slice(piece))
         {
             Ok(taken) => {
-                let last = exchange.body.is_complete();
+                let last = exchange.codec.body_is_complete();
                 exchange.unread += data.len();
                 if last || !data.is_empty() {
                     io.emit(HttpEvent::Body {
@@ -125,10 +130,10 @@ impl H1 {
 
     /// Takes bytes of a body that nobody wants any more.
     pub(super) fn receive_unwanted(&mut self, input: &[u8], io: &mut HttpIo<'_>) -> usize {
-        let State::Draining { body, allowed } = &mut self.state else {
+        let State::Draining { codec, allowed } = &mut self.state else {
             return 0;
         };
-        let taken = body.decode(input, &mut |_| ()).ok();
+        let taken = codec.read_body(input, &mut |_| ()).ok();
         let left = taken.and_then(|taken| allowed.checked_sub(taken as u64));
         let (Some(taken), Some(left)) = (taken, left) else {
             // The response is complete: nothing can be said about it any more.
@@ -136,7 +141,7 @@ impl H1 {
             return input.len();
         };
         *allowed = left;
-        if body.is_complete() {
+        if codec.body_is_complete() {
             self.await_request(io);
         } else {
             set_timeout(io, self.shared.limits().body_timeout);
@@ -164,7 +169,7 @@ impl H1 {
         let State::Exchange(exchange) = &self.state else {
             return;
         };
-        let waits = !exchange.body.is_complete()
+        let waits = !exchange.codec.body_is_complete()
             && !exchange.awaits_continue
             && exchange.unread <= limits.body_unread_max
             && !self.eof;
@@ -200,7 +205,7 @@ impl H1 {
                 framing: ResponseFraming::UntilClose,
                 ..
             } => Close::Abort,
-            _ => self.gentle_close(exchange.body.is_complete()),
+            _ => self.gentle_close(exchange.codec.body_is_complete()),
         };
         self.flow.forget_credit();
         self.end(io, how);

@@ -5,17 +5,18 @@ use std::fs::File;
 use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::protocol::Close;
 
-use super::exchange::{Exchange, Response, ResponseFraming};
-use super::{H1, HttpIo, State, set_timeout};
+use super::codec::{Codec, HeadSetting, ResponseFraming, write_chunk_size};
+use super::exchange::{Exchange, Response};
+use super::{HttpIo, Machine, State, set_timeout};
 use crate::http::head::Version;
-use crate::http::response::{ConnectionLine, ResponseHead};
-use crate::http::{HttpEvent, StreamId};
+use crate::http::refusal::write_closing_text;
+use crate::http::response::{ConnectionLine, ResponseHead, reason_phrase};
+use crate::http::{HttpEvent, StreamId, Warning};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const EARLY_HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\n";
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-impl H1 {
+impl<C: Codec> Machine<C> {
     /// Writes the head and the first piece of the body.
     pub(super) fn respond(
         &mut self,
@@ -27,8 +28,9 @@ impl H1 {
     ) {
         let no_more_requests = self.retiring || (self.eof && self.pending == 0);
         let drain_max = self.shared.limits().drain_bytes_max;
-        let Some(exchange) = self.exchange(stream) else {
-            return;
+        let exchange = match &mut self.state {
+            State::Exchange(exchange) if stream == self.stream => exchange,
+            _ => return,
         };
         if exchange.response != Response::Awaited {
             return self.cut(io);
@@ -38,23 +40,48 @@ impl H1 {
             || head.closes()
             || framing == ResponseFraming::UntilClose
             || exchange.awaits_continue
-            || (end && exchange.body.left_min() > drain_max);
+            || (end && exchange.codec.body_left_min() > drain_max);
         exchange.keep_alive &= !closes;
-        exchange.response = Response::Begun {
-            framing,
-            trailers: head.expects_trailers(),
-        };
         let connection = match (exchange.keep_alive, exchange.version) {
             (false, _) => ConnectionLine::Close,
             (true, Version::Http10) => ConnectionLine::KeepAlive,
             (true, Version::Http11) => ConnectionLine::Nothing,
         };
-        let chunked = framing == ResponseFraming::Chunked;
-        let (shared, now) = (&self.shared, io.unix_seconds);
-        io.outbox
-            .append(|out| head.write(out, shared, now, chunked, connection));
+        let setting = HeadSetting {
+            framing,
+            connection,
+            shared: &self.shared,
+            unix_seconds: io.unix_seconds,
+        };
+        if exchange
+            .codec
+            .write_head(head, &setting, io.outbox)
+            .is_err()
+        {
+            return self.replace_response(head.status(), io);
+        }
+        exchange.response = Response::Begun {
+            framing,
+            trailers: head.expects_trailers(),
+        };
         self.flow.pushed(io.outbox);
         self.send_body(stream, body, end, io);
+    }
+
+    /// Answers 500 in place of a response with `status` that the engine cannot write, and ends.
+    fn replace_response(&mut self, status: u16, io: &mut HttpIo<'_>) {
+        let State::Exchange(exchange) = &mut self.state else {
+            return;
+        };
+        io.emit(HttpEvent::Warning(Warning::UnwritableResponse(status)));
+        exchange.tell_disconnect(self.stream, true, io);
+        let (is_head, body_complete) = (exchange.is_head, exchange.codec.body_is_complete());
+        let how = self.gentle_close(body_complete);
+        let (shared, now) = (&self.shared, io.unix_seconds);
+        io.outbox
+            .append(|out| write_closing_text(out, 500, reason_phrase(500), shared, now, is_head));
+        self.flow.pushed(io.outbox);
+        self.end(io, how);
     }
 
     /// Writes a piece of the body.
@@ -65,32 +92,35 @@ impl H1 {
         end: bool,
         io: &mut HttpIo<'_>,
     ) {
-        let Some(exchange) = self.exchange(stream) else {
+        let Some(Exchange {
+            response, codec, ..
+        }) = self.exchange(stream)
+        else {
             return;
         };
-        let Response::Begun { framing, trailers } = &mut exchange.response else {
+        let Response::Begun { framing, trailers } = response else {
             return self.cut(io);
         };
         let len = data.len() as u64;
-        match framing {
-            ResponseFraming::Bodiless => {
-                if len > 0 && !end {
-                    io.emit(HttpEvent::Sent { stream, bytes: len });
-                }
-            }
-            ResponseFraming::Length(left) => match left.checked_sub(len) {
-                Some(rest) => {
-                    *left = rest;
-                    io.outbox.push(data);
-                }
-                None => return self.cut(io),
-            },
-            ResponseFraming::Chunked => push_chunk(data, end && !*trailers, io),
-            ResponseFraming::UntilClose => io.outbox.push(data),
-        }
-        let dropped = *framing == ResponseFraming::Bodiless;
-        let short = matches!(framing, ResponseFraming::Length(1..));
         let complete = end && !*trailers;
+        if let ResponseFraming::Length(left) = framing {
+            match left.checked_sub(len) {
+                Some(rest) => *left = rest,
+                None => return self.cut(io),
+            }
+        }
+        let short = matches!(framing, ResponseFraming::Length(1..));
+        let dropped = *framing == ResponseFraming::Bodiless;
+        if dropped {
+            if len > 0 && !end {
+                io.emit(HttpEvent::Sent { stream, bytes: len });
+            }
+        } else if codec
+            .write_data(data, *framing, complete, io.outbox)
+            .is_err()
+        {
+            return self.cut(io);
+        }
         self.flow.pushed(io.outbox);
         if end && short {
             self.cut(io);
@@ -133,8 +163,8 @@ impl H1 {
                     io.outbox.push_file(file, 0, len_bytes);
                     io.outbox.push_bytes(b"\r\n");
                 }
-                if !trailers {
-                    io.outbox.push_bytes(LAST_CHUNK);
+                if !trailers && exchange.codec.write_last_chunk(&[], io.outbox).is_err() {
+                    return self.cut(io);
                 }
             }
         }
@@ -155,11 +185,9 @@ impl H1 {
         match framing {
             ResponseFraming::Chunked => {
                 let lines = if exchange.takes_trailers { lines } else { &[] };
-                io.outbox.append(|out| {
-                    out.extend_from_slice(b"0\r\n");
-                    out.extend_from_slice(lines);
-                    out.extend_from_slice(b"\r\n");
-                });
+                if exchange.codec.write_last_chunk(lines, io.outbox).is_err() {
+                    return self.cut(io);
+                }
                 self.flow.pushed(io.outbox);
                 self.complete(io);
             }
@@ -222,21 +250,21 @@ impl H1 {
             return;
         };
         let Exchange {
-            body,
+            codec,
             keep_alive,
             awaits_continue,
             ..
         } = exchange;
         if !keep_alive || no_more_requests {
-            let how = self.gentle_close(body.is_complete());
+            let how = self.gentle_close(codec.body_is_complete());
             self.end(io, how);
-        } else if body.is_complete() {
+        } else if codec.body_is_complete() {
             self.await_request(io);
-        } else if awaits_continue || body.left_min() > drain_max {
+        } else if awaits_continue || codec.body_left_min() > drain_max {
             self.end(io, Close::Linger);
         } else {
             self.state = State::Draining {
-                body,
+                codec,
                 allowed: drain_max,
             };
             set_timeout(io, body_timeout);
@@ -244,7 +272,7 @@ impl H1 {
     }
 }
 
-impl Exchange {
+impl<C> Exchange<C> {
     fn response_framing(&self, head: &ResponseHead) -> ResponseFraming {
         if self.is_head || matches!(head.status(), 204 | 304) {
             return ResponseFraming::Bodiless;
@@ -255,32 +283,4 @@ impl Exchange {
             (None, Version::Http10) => ResponseFraming::UntilClose,
         }
     }
-}
-
-/// Appends `data` as a chunk, and the last chunk behind it if it is the `last` piece.
-fn push_chunk(data: Payload, last: bool, io: &mut HttpIo<'_>) {
-    let behind: &[u8] = match (data.is_empty(), last) {
-        (true, false) => return,
-        (true, true) => return io.outbox.push_bytes(LAST_CHUNK),
-        (false, true) => b"\r\n0\r\n\r\n",
-        (false, false) => b"\r\n",
-    };
-    let len = data.len() as u64;
-    io.outbox.append(|out| write_chunk_size(out, len));
-    io.outbox.push(data);
-    io.outbox.push_bytes(behind);
-}
-
-/// Appends the line in front of a chunk: its size in hexadecimal digits.
-fn write_chunk_size(out: &mut Vec<u8>, len: u64) {
-    let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);
-    for place in (0..digits).rev() {
-        let digit = (len >> (place * 4) & 0xf) as u8;
-        out.push(if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' - 10 + digit
-        });
-    }
-    out.extend_from_slice(b"\r\n");
 }

@@ -78,6 +78,11 @@ impl AccessLogger {
         })
     }
 
+    /// Whether lines are written at all.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     fn route(&self) -> MutexGuard<'_, Route> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,8 +132,10 @@ impl AccessLogger {
 
     /// Asks again how lines are to be written, if the logger does not look as it did.
     fn choose_route(&self, py: Python<'_>, module: &Py<PyAny>, logger: &Py<PyAny>) -> PyResult<()> {
-        let look = Look::at(logger.bind(py))?;
-        if self.route().look.as_ref() == Some(&look) {
+        // What does not look like a logger of the standard library is not for us to write for,
+        // and the plan says so.
+        let look = Look::at(logger.bind(py)).ok();
+        if look.is_some() && self.route().look == look {
             return Ok(());
         }
         let plan = module.call_method0(py, intern!(py, "native_plan"))?;
@@ -146,7 +153,7 @@ impl AccessLogger {
         };
         let before = {
             let mut route = self.route();
-            route.look = Some(look);
+            route.look = look;
             std::mem::replace(&mut route.native, native)
         };
         if let Some(mut before) = before {

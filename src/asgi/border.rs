@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
+use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
-use crate::python::ClientDisconnected;
 
 /// Names an exchange in the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ pub struct ExchangeKey {
 pub struct BorderConfig {
     /// Response bytes that may be unsent before `send()` waits.
     pub write_buffer_max: u64,
-    /// Requests in flight, above which new ones get a 503; `None`: no limit.
+    /// Requests in flight at which the next one gets a 503; `None`: no limit.
     pub concurrency_max: Option<usize>,
     /// Completed responses after which the server stops; `None`: never.
     pub requests_max: Option<u64>,
@@ -76,8 +76,9 @@ pub struct Border {
     pub on_limit: Py<PyAny>,
     /// The context in which turns and requests begin.
     pub context: Py<PyAny>,
-    /// The callable that makes a turn; set once when the engine starts.
-    pub turn: PyOnceLock<Py<PyAny>>,
+    /// The callable that makes a turn; there from the engine's start to its close. It owns this,
+    /// so leaving it here would keep both for ever.
+    turn: Mutex<Option<Py<PyAny>>>,
     /// Where the server's own unix socket is bound; set once when the engine starts.
     pub unix_path: OnceLock<PathBuf>,
     /// The loop's thread.
@@ -128,7 +129,7 @@ impl Border {
             on_idle,
             on_limit,
             context,
-            turn: PyOnceLock::new(),
+            turn: Mutex::default(),
             unix_path: OnceLock::new(),
             thread: std::thread::current().id(),
             fused: AtomicBool::new(false),
@@ -140,6 +141,17 @@ impl Border {
             running: Mutex::default(),
             held: Mutex::default(),
         })
+    }
+
+    /// The callable that makes a turn, while the engine runs.
+    pub fn turn(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.turn).as_ref().map(|turn| turn.clone_ref(py))
+    }
+
+    /// Sets the callable that makes a turn, or removes it for good.
+    pub fn set_turn(&self, turn: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *lock(&self.turn), turn);
+        drop(before);
     }
 
     // --- turns -------------------------------------------------------------------------------
@@ -162,7 +174,7 @@ impl Border {
         if self.armed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let Some(turn) = self.turn.get(py) else {
+        let Some(turn) = self.turn(py) else {
             return Ok(());
         };
         let schedule = if here {
@@ -254,8 +266,13 @@ impl Border {
         request: &LoggedRequest,
         status: u16,
     ) -> PyResult<()> {
+        if !self.access.is_enabled() {
+            return Ok(());
+        }
         self.access
-            .response_started(py, connection, request, status)
+            .response_started(py, connection, request, status)?;
+        // A turn's end hands waiting lines over.
+        self.arm(py)
     }
 
     // --- how applications end ----------------------------------------------------------------
@@ -302,7 +319,7 @@ impl Border {
     ) -> PyResult<()> {
         let request = exchange.get();
         let outcome = request.outcome();
-        if !error.is_instance_of::<ClientDisconnected>(py) {
+        if !is_disconnect(&error.clone_ref(py).into_value(py).into_bound(py).into_any()) {
             self.log
                 .exception(py, "Exception in ASGI application\n", &error)?;
         }
@@ -320,6 +337,36 @@ impl Border {
         }
         Ok(())
     }
+}
+
+/// How many exceptions are followed from one to what caused it.
+const CAUSES_MAX: usize = 16;
+
+/// True for our own [`ClientDisconnected`], and for what frameworks make of it: an exception with
+/// "Disconnect" in its name, or an `OSError`, raised because of it. Any other exception that was
+/// raised meanwhile is a fault of the application.
+fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
+    let py = error.py();
+    let mut error = error.clone();
+    for _ in 0..CAUSES_MAX {
+        if error.is_instance_of::<ClientDisconnected>() {
+            return true;
+        }
+        let passes_on = error.is_instance_of::<PyOSError>()
+            || error
+                .get_type()
+                .name()
+                .is_ok_and(|name| name.to_string_lossy().contains("Disconnect"));
+        let cause = match error.getattr(intern!(py, "__cause__")) {
+            Ok(cause) if !cause.is_none() => Ok(cause),
+            _ => error.getattr(intern!(py, "__context__")),
+        };
+        match cause {
+            Ok(cause) if passes_on && !cause.is_none() => error = cause,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The application failed: the best that can still be done for its client.

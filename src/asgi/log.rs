@@ -30,12 +30,6 @@ impl ServerLog {
             .is_truthy(py)
     }
 
-    /// Logs an INFO message.
-    pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
-        Ok(())
-    }
-
     /// Logs a WARNING.
     pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         self.logger
@@ -53,7 +47,9 @@ impl ServerLog {
     /// Logs an ERROR with the traceback of `error`.
     pub fn exception(&self, py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
         let options = PyDict::new(py);
-        options.set_item(intern!(py, "exc_info"), error.value(py))?;
+        // Before Python 3.12 only this puts the traceback into the exception.
+        let error = error.clone_ref(py).into_value(py);
+        options.set_item(intern!(py, "exc_info"), error)?;
         self.logger
             .bind(py)
             .call_method(intern!(py, "error"), (text,), Some(&options))?;

@@ -1,0 +1,69 @@
+//! Where connection actors begin: one nursery on each thread.
+
+use std::rc::Rc;
+
+use socket2::Socket;
+
+use super::Connection;
+use crate::actor::ConnectionId;
+use crate::dispatch::DispatchAddress;
+use crate::limits::Limits;
+use crate::mailbox::{Address, Mailbox};
+use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
+use crate::placement::Local;
+use crate::protocol::Protocol;
+use crate::server::Maker;
+use crate::stream::Stream;
+
+/// What a new connection is made of, on its way from the listener to its thread.
+pub(crate) struct Accepted<C> {
+    pub id: ConnectionId,
+    /// Connected and nonblocking.
+    pub socket: Socket,
+    pub ends: Ends,
+    pub reply: Address<ToConnection<C>>,
+    pub mailbox: Mailbox<ToConnection<C>>,
+    pub listener: Address<ToListener>,
+}
+
+/// What all connections of one thread have in common.
+pub(crate) struct Nursery<P: Protocol> {
+    pub local: Rc<Local>,
+    pub make: Maker<P>,
+    pub dispatch: DispatchAddress<P>,
+    pub limits: Limits,
+}
+
+impl<P: Protocol> Nursery<P> {
+    /// Starts a connection actor on this thread.
+    pub fn spawn(self: &Rc<Self>, accepted: Accepted<P::Command>) {
+        let Accepted {
+            id,
+            socket,
+            ends,
+            reply,
+            mailbox,
+            listener,
+        } = accepted;
+        let stream = match self.local.register(socket) {
+            Ok(socket) => Stream::new(socket),
+            Err(error) => {
+                // The peer sees a close; the listener's table must not keep the number.
+                let _ = listener.send(ToListener::Failed {
+                    connection: id,
+                    error,
+                });
+                return;
+            }
+        };
+        let protocol = (self.make)(&ends);
+        let _ = self.dispatch.send(ToDispatch::Opened {
+            connection: id,
+            ends,
+            reply,
+        });
+        let nursery = Rc::clone(self);
+        let connection = Connection::new(id, stream, protocol, mailbox, listener, nursery);
+        self.local.spawn(connection);
+    }
+}

@@ -1,0 +1,5 @@
+"""What ends a turn or the whole comparison, told in one line."""
+
+
+class Failure(Exception):
+    """Something that the reader of the report or of the terminal must know of."""

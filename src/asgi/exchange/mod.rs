@@ -1,0 +1,276 @@
+//! One request and its response, between the application and the connection that carries them.
+//!
+//! ```text
+//!   receive side:   Body* --> chunks --> receive()         then: wait, http.disconnect
+//!
+//!   send side:      AwaitStart --start--> Held --body--> Open --last body--> Done
+//!                                           |             |  \-(trailers announced)-> Trailers --> Done
+//!                                           '-end of turn-'
+//! ```
+//!
+//! A head is *held* until the first body message, so that a simple answer is one message to the
+//! connection and one write. A head that gets no body within the turn goes out alone.
+//!
+//! Here is what both sides share, and what the connection tells; `receive_side.rs` and
+//! `send_side.rs` are what the application asks and says.
+
+mod receive_side;
+mod send_side;
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+
+use super::awaitable;
+use super::connection::ConnectionRecord;
+use super::receive::ReceiveCall;
+use super::send::SendCall;
+use crate::asgi::border::{Border, ExchangeKey};
+use crate::http::head::RequestHead;
+use crate::http::response::ResponseHead;
+use crate::http::{HttpCommand, StreamId};
+
+/// A request and its response, as the application's `send` and `receive` see them.
+#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+pub struct Exchange {
+    border: Arc<Border>,
+    connection: Arc<ConnectionRecord>,
+    stream: StreamId,
+    state: Mutex<State>,
+}
+
+struct State {
+    inbound: Inbound,
+    phase: Phase,
+    /// The client asked with HEAD: no body goes out, and none is counted.
+    head_only: bool,
+    /// What the access log needs, until the response starts.
+    request: Option<LoggedRequest>,
+    /// Body bytes the declared content-length still lacks; `None` when none was declared.
+    body_missing_bytes: Option<u64>,
+    /// Body bytes given to the connection and not yet with the kernel.
+    unsent_bytes: u64,
+    /// Futures of `send()` calls that wait for credit.
+    senders: Vec<Py<PyAny>>,
+    /// Nothing can be written any more: `send()` raises.
+    gone: bool,
+}
+
+/// The receive side.
+struct Inbound {
+    /// What has come and was not yet taken; empty as a rule.
+    body: Vec<u8>,
+    /// Nothing of the body is still to come from the client.
+    complete: bool,
+    /// The application has had the message with `more_body` false.
+    delivered: bool,
+    /// The client waits for `100 Continue`.
+    expects_continue: bool,
+    /// `receive()` says `http.disconnect` (once the body has been delivered).
+    disconnected: bool,
+    /// Futures of `receive()` calls that wait.
+    receivers: Vec<Py<PyAny>>,
+}
+
+enum Phase {
+    AwaitStart,
+    Held(Box<ResponseHead>),
+    Open { trailers: bool },
+    Trailers(Vec<u8>),
+    Done,
+}
+
+/// What the access log says of a request.
+pub struct LoggedRequest {
+    /// The request's head.
+    pub head: RequestHead,
+    /// The client as the log shows it.
+    pub client_text: ClientText,
+}
+
+/// Where the text for the client stands.
+pub enum ClientText {
+    /// The connection's own peer.
+    Peer,
+    /// What a trusted proxy said.
+    Forwarded(String),
+}
+
+/// What became of a message that the application sent.
+pub enum Sent {
+    /// It is on its way.
+    Accepted,
+    /// The connection has enough to write: wait for this future, then send again.
+    Wait(Py<PyAny>),
+}
+
+/// What the response had come to when the application ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was sent to the client yet: another answer can be given.
+    NotStarted,
+    /// `http.response.start` was sent, but nothing has reached the client yet.
+    Held,
+    /// Part of it is out.
+    Incomplete,
+    /// All of it was sent.
+    Complete,
+}
+
+/// What a request is made into an exchange from.
+pub struct Opening {
+    /// The request's number on its connection.
+    pub stream: StreamId,
+    /// The method is HEAD.
+    pub head_only: bool,
+    /// The part of the body that came with the head.
+    pub body: Vec<u8>,
+    /// Nothing of it is still to come.
+    pub body_complete: bool,
+    /// The client waits for `100 Continue`.
+    pub expects_continue: bool,
+    /// For the access log.
+    pub request: LoggedRequest,
+}
+
+impl Exchange {
+    /// Opens an exchange.
+    pub fn new(border: Arc<Border>, connection: Arc<ConnectionRecord>, opening: Opening) -> Self {
+        Exchange {
+            border,
+            connection,
+            stream: opening.stream,
+            state: Mutex::new(State {
+                inbound: Inbound {
+                    body: opening.body,
+                    complete: opening.body_complete,
+                    delivered: false,
+                    expects_continue: opening.expects_continue,
+                    disconnected: false,
+                    receivers: Vec::new(),
+                },
+                phase: Phase::AwaitStart,
+                head_only: opening.head_only,
+                request: Some(opening.request),
+                body_missing_bytes: None,
+                unsent_bytes: 0,
+                senders: Vec::new(),
+                gone: false,
+            }),
+        }
+    }
+
+    /// Which exchange this is.
+    pub fn key(&self) -> ExchangeKey {
+        ExchangeKey {
+            connection: self.connection.id,
+            stream: self.stream,
+        }
+    }
+
+    /// The Python side that this exchange belongs to.
+    pub fn border(&self) -> &Arc<Border> {
+        &self.border
+    }
+
+    /// Never held while Python runs.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn command(&self, py: Python<'_>, command: HttpCommand) -> PyResult<()> {
+        self.connection.command(command);
+        self.border.work_was_made(py)
+    }
+
+    // --- what the connection tells -----------------------------------------------------------
+
+    /// More of the body has come.
+    pub fn body_came(&self, py: Python<'_>, data: &[u8], last: bool) -> PyResult<()> {
+        let receivers = {
+            let mut state = self.state();
+            state.inbound.body.extend_from_slice(data);
+            state.inbound.complete |= last;
+            mem::take(&mut state.inbound.receivers)
+        };
+        wake_all(py, &receivers)
+    }
+
+    /// The client sends nothing more, or is gone altogether.
+    pub fn disconnected(&self, py: Python<'_>, gone: bool) -> PyResult<()> {
+        let (receivers, senders) = {
+            let mut state = self.state();
+            state.inbound.disconnected = true;
+            state.gone |= gone;
+            let senders = if gone {
+                mem::take(&mut state.senders)
+            } else {
+                Vec::new()
+            };
+            (mem::take(&mut state.inbound.receivers), senders)
+        };
+        wake_all(py, &receivers)?;
+        wake_all(py, &senders)
+    }
+
+    /// So many body bytes more are with the kernel.
+    pub fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
+        let senders = {
+            let mut state = self.state();
+            state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
+            if state.unsent_bytes > self.border.config.write_buffer_max / 4 {
+                return Ok(());
+            }
+            mem::take(&mut state.senders)
+        };
+        wake_all(py, &senders)
+    }
+}
+
+#[pymethods]
+impl Exchange {
+    /// ASGI `receive`.
+    fn receive(slf: &Bound<'_, Self>) -> ReceiveCall {
+        ReceiveCall::new(slf.clone().unbind())
+    }
+
+    /// ASGI `send`.
+    fn send(slf: &Bound<'_, Self>, message: Py<PyAny>) -> SendCall {
+        SendCall::new(slf.clone().unbind(), message)
+    }
+}
+
+impl LoggedRequest {
+    /// The client as the access log shows it.
+    pub fn client<'a>(&'a self, connection: &'a ConnectionRecord) -> &'a str {
+        match &self.client_text {
+            ClientText::Peer => &connection.client_text,
+            ClientText::Forwarded(text) => text,
+        }
+    }
+}
+
+/// Those of `futures` that somebody still waits for, and `new`. Cancelled calls leave theirs
+/// behind, and an application may make any number of them.
+fn still_waiting(
+    py: Python<'_>,
+    futures: Vec<Py<PyAny>>,
+    new: &Py<PyAny>,
+) -> PyResult<Vec<Py<PyAny>>> {
+    let mut waiting = Vec::with_capacity(1);
+    for future in futures {
+        if !awaitable::is_done(py, &future)? {
+            waiting.push(future);
+        }
+    }
+    waiting.push(new.clone_ref(py));
+    Ok(waiting)
+}
+
+fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
+    for future in futures {
+        awaitable::wake(py, future)?;
+    }
+    Ok(())
+}

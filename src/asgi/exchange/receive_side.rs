@@ -1,0 +1,78 @@
+//! The receive side of an exchange: which message `receive()` gets next.
+
+use std::mem;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::{Exchange, Phase};
+use crate::asgi::awaitable;
+use crate::http::HttpCommand;
+
+impl Exchange {
+    /// The next message for the application, or `None` when it has to wait.
+    pub fn take_message(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut state = self.state();
+        let done = matches!(state.phase, Phase::Done);
+        let inbound = &mut state.inbound;
+        let say_continue = mem::take(&mut inbound.expects_continue) && !inbound.complete;
+        let body = if !done && !inbound.delivered && (inbound.complete || !inbound.body.is_empty())
+        {
+            inbound.delivered = inbound.complete;
+            Some((mem::take(&mut inbound.body), !inbound.complete))
+        } else {
+            None
+        };
+        let disconnected = inbound.disconnected || done;
+        drop(state);
+
+        if say_continue {
+            self.command(
+                py,
+                HttpCommand::Continue {
+                    stream: self.stream,
+                },
+            )?;
+        }
+        match body {
+            Some((body, more)) => {
+                if more {
+                    self.command(
+                        py,
+                        HttpCommand::Consumed {
+                            stream: self.stream,
+                            bytes: body.len(),
+                        },
+                    )?;
+                }
+                request_message(py, &body, more).map(Some)
+            }
+            None if disconnected => disconnect_message(py).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a future that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
+        let waiting = mem::take(&mut self.state().inbound.receivers);
+        let waiting = super::still_waiting(py, waiting, &future)?;
+        self.state().inbound.receivers.extend(waiting);
+        Ok(future)
+    }
+}
+
+fn request_message(py: Python<'_>, body: &[u8], more: bool) -> PyResult<Py<PyAny>> {
+    let message = PyDict::new(py);
+    message.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
+    message.set_item(intern!(py, "body"), PyBytes::new(py, body))?;
+    message.set_item(intern!(py, "more_body"), more)?;
+    Ok(message.into_any().unbind())
+}
+
+fn disconnect_message(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let message = PyDict::new(py);
+    message.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
+    Ok(message.into_any().unbind())
+}
