@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias, TypeVar, cast
 
+from smolcorn import signals
 from smolcorn.errors import EXIT_STARTUP, StartupError
 from smolcorn.importer import ImportFromStringError, import_from_string
 
@@ -57,18 +58,19 @@ def run(
         raise StartupError(
             f"The loop factory returned a '{type(loop).__name__}', not an event loop."
         )
+    asyncio.set_event_loop(loop)
     try:
-        asyncio.set_event_loop(loop)
-        return loop.run_until_complete(main())
+        with signals.waking(loop):
+            try:
+                return loop.run_until_complete(main())
+            finally:
+                _end_tasks(loop)
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                if not in_a_hurry():
+                    loop.run_until_complete(loop.shutdown_default_executor())
     finally:
-        try:
-            _end_tasks(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            if not in_a_hurry():
-                loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop:

@@ -118,7 +118,7 @@ class Server:
         settings = environment.complete(self.settings)
         application = load_application(settings)
         self.settings = settings
-        with self.capture_signals():
+        with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
             return await self._live(application)
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
@@ -142,10 +142,6 @@ class Server:
 
     async def _live(self, application: Application) -> int:
         self._loop = asyncio.get_running_loop()
-        with signals.waking(self._loop):
-            return await self._live_through(application)
-
-    async def _live_through(self, application: Application) -> int:
         _log_process("Started server process")
         lifespan = Lifespan(application, self.settings.lifespan)
         try:

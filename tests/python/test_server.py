@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import selectors
 import signal
 import sys
 import threading
@@ -469,6 +470,33 @@ def test_handle_exit_is_looked_up_when_the_signal_comes(
     assert seen == [signal.SIGINT]
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="POSIX signals")
+def test_a_signal_that_does_not_interrupt_the_wait_wakes_the_loop(
+    core: type[Core],
+) -> None:
+    waits = threading.Event()
+
+    class Selector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            if core.engine is not None and timeout is None:
+                waits.set()
+            return super().select(timeout)
+
+    def send() -> None:
+        waits.wait()
+        # To this thread: the main one goes on waiting.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        assert run(lambda: asyncio.SelectorEventLoop(Selector())) == 0
+    finally:
+        waits.set()
+        thread.join()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
 def test_another_thread_stops_a_server_in_a_thread(
     core: type[Core], factory: loops.LoopFactory, logs: Lines
 ) -> None:
@@ -505,10 +533,12 @@ def test_serve_runs_on_a_loop_that_is_there(core: type[Core], logs: Lines) -> No
     async def main() -> None:
         one, task = await serving(core)
         assert one.started
-        one.should_exit = True
+        interrupt()
         assert await task == 0
 
-    asyncio.run(main())
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert signal.set_wakeup_fd(-1) == -1
     assert logs.lines == [STARTED, *STARTUP, BANNER, DOWN, *SHUTDOWN, FINISHED]
     assert gc.get_freeze_count() == frozen
 
