@@ -10,3 +10,4 @@ pub mod net;
 pub mod percent;
 pub mod proxy;
 pub mod python;
+pub mod ws;

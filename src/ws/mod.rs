@@ -1,0 +1,59 @@
+//! WebSocket (RFC 6455) on one connection: the vocabulary between the protocol machine and the
+//! application.
+//!
+//! ```text
+//!   bytes -> WebSocket machine --WsEvent--> dispatch actor
+//!   bytes <- WebSocket machine <-WsCommand- dispatch actor
+//! ```
+//!
+//! A WebSocket begins as an HTTP request, so its messages travel inside
+//! [`HttpEvent`](crate::http::HttpEvent) and [`HttpCommand`](crate::http::HttpCommand), under the
+//! number of that request. Nothing in this folder does I/O or knows of Python.
+
+use smolcorn_actors::outbox::Payload;
+
+/// From the machine to the dispatch actor.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WsEvent {
+    /// A whole text message, fragments joined.
+    Text(String),
+    /// A whole binary message, fragments joined.
+    Binary(Vec<u8>),
+    /// The connection is over: sent exactly once, and nothing comes after it.
+    Disconnected {
+        /// A close code as ASGI reports it (RFC 6455, section 7.4; 1005 and 1006 included).
+        code: u16,
+        /// The peer's or our own reason.
+        reason: String,
+        /// True when no close frame was exchanged: `send()` shall raise.
+        gone: bool,
+    },
+    /// So many more bytes of messages are with the kernel (credit for the application's `send()`),
+    /// counted as the application gave them, without framing and before compression.
+    Sent {
+        /// How many.
+        bytes: u64,
+    },
+}
+
+/// From the dispatch actor to the machine.
+pub enum WsCommand {
+    /// Send a text message; the payload is UTF-8.
+    Text(Payload),
+    /// Send a binary message.
+    Binary(Payload),
+    /// The application took so many of the messages that it was sent: that many more may be read.
+    Consumed {
+        /// How many.
+        messages: usize,
+    },
+    /// Begin the closing handshake.
+    Close {
+        /// A code that may be sent (RFC 6455, section 7.4).
+        code: u16,
+        /// At most 123 bytes.
+        reason: String,
+    },
+    /// Cut the connection.
+    Abort,
+}
