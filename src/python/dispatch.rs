@@ -138,7 +138,7 @@ impl Dispatch {
                 self.request(py, record, *request)
             }
             HttpEvent::Body { stream, data, last } => match find(stream) {
-                Some(exchange) => exchange.get().body_came(py, &data, last),
+                Some(exchange) => exchange.get().body_came(py, data, last),
                 None => Ok(()),
             },
             HttpEvent::Disconnect { stream, gone } => match find(stream) {
