@@ -194,10 +194,10 @@ class Server:
                 self._changed.set,
                 lambda: self._limit_reached(settings.limit_max_requests),
             )
-            engine.start(sockets)
-            self._announce(engine, sockets)
-            self.started = True
             with certificates.kept_fresh(settings, on_signal=self._owns_process):
+                engine.start(sockets)
+                self._announce(engine, sockets)
+                self.started = True
                 await self._until(lambda: self.should_exit)
                 _logger.info("Shutting down")
                 engine.stop()

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
@@ -42,7 +43,8 @@ pub struct Engine {
     tls: Option<Arc<TlsServer>>,
     state: Mutex<State>,
     border: SharedBorder,
-    released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
+    /// Taken when the engine starts.
+    released: Mutex<Option<Mailbox<PyBackedBytes>>>,
 }
 
 enum State {
@@ -91,7 +93,7 @@ impl Engine {
             state.map(Bound::unbind),
             trust,
         )?;
-        let (home, released) = flume::unbounded();
+        let (home, released) = mailbox();
         let border = Border::new(
             py,
             event_loop,
@@ -114,15 +116,18 @@ impl Engine {
             tls,
             state: Mutex::new(State::New),
             border: Arc::new(border),
-            released,
+            released: Mutex::new(Some(released)),
         })
     }
 
     /// Registers with the loop and begins to accept.
     fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
-        if !matches!(*self.state(), State::New) {
-            return Err(PyRuntimeError::new_err("The engine has been started."));
-        }
+        let released = self
+            .released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| PyRuntimeError::new_err("The engine has been started."))?;
         let listening = sockets
             .iter()
             .map(|socket| socket.get().listening())
@@ -133,7 +138,7 @@ impl Engine {
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
-        let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
+        let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(Some(callable.clone_ref(py)));

@@ -13,7 +13,8 @@ use futures_rustls::rustls::server::{
 use futures_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use futures_rustls::rustls::version::{TLS12, TLS13};
 use futures_rustls::rustls::{
-    Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 use ring::digest::{SHA256, digest};
 use smolcorn_actors::tls::TlsChoice;
@@ -45,11 +46,27 @@ struct Identity {
     choice: TlsChoice,
 }
 
+impl Identity {
+    /// True when the client can check this key's signatures, and offers a cipher suite for them.
+    fn fits(&self, hello: &ClientHello<'_>) -> bool {
+        let key = &self.certified.key;
+        let suites = &self.choice.config.crypto_provider().cipher_suites;
+        let is_usable = |suite: &&SupportedCipherSuite| {
+            suite.usable_for_signature_algorithm(key.algorithm())
+                && hello.cipher_suites().contains(&suite.suite())
+        };
+        key.choose_scheme(hello.signature_schemes()).is_some()
+            && suites.iter().any(|suite| is_usable(&suite))
+    }
+}
+
 impl Served {
     /// Reads all files.
     pub fn load(config: &TlsConfig, secret: &TicketSecret) -> Result<Served, TlsError> {
-        let (provider, warning) = crypto(config)?;
+        let (mut provider, warning) = crypto(config)?;
         let versions = versions(config, &provider)?;
+        let suites = &mut provider.cipher_suites;
+        suites.retain(|suite| versions.contains(&suite.version()));
         let provider = Arc::new(provider);
         let clients = client_certificates(config, &provider)?;
         let ticketer = Arc::new(Ticketer::new(secret.clone(), &clients.context));
@@ -104,10 +121,7 @@ impl Served {
         let name = hello
             .server_name()
             .and_then(|name| ServerName::try_from(name).ok());
-        let fits = |identity: &&Identity| {
-            let schemes = hello.signature_schemes();
-            identity.certified.key.choose_scheme(schemes).is_some()
-        };
+        let fits = |identity: &&Identity| identity.fits(hello);
         let is_named = |identity: &&Identity| {
             name.as_ref()
                 .is_some_and(|name| is_for(&identity.choice.certificate, name))

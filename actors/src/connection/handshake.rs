@@ -13,7 +13,6 @@ impl<P: Protocol> Connection<P> {
         let timeout = self.nursery.limits.handshake_timeout;
         self.phase = Phase::Handshake {
             until: self.nursery.local.clock().tick_after(timeout),
-            draining: false,
         };
     }
 
@@ -31,7 +30,12 @@ impl<P: Protocol> Connection<P> {
                     connection: self.id,
                     session: Box::new(session),
                 });
-                self.open_secured(context)?;
+                if self.drain_due
+                    && let Some(stream) = &mut self.stream
+                {
+                    stream.assume_readable();
+                }
+                self.open();
                 Ok(true)
             }
             Poll::Ready(Handshake::Plaintext(socket)) => {
@@ -58,18 +62,6 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
-    /// Opens the connection. A server that stops drains it at once, but not before it has taken
-    /// what the client sent together with the end of the handshake.
-    fn open_secured(&mut self, context: &mut Context<'_>) -> Step<()> {
-        let draining = matches!(self.phase, Phase::Handshake { draining: true, .. });
-        self.open();
-        if draining {
-            self.read_once(context)?;
-            self.machine.call(|protocol, io| protocol.drain(io));
-        }
-        Ok(())
-    }
-
     /// Writes what is in the outbox to the bare socket, and lingers.
     fn end_in_clear(&mut self, socket: PlainStream) {
         self.stream = Some(Stream::Plain(socket));
@@ -78,7 +70,7 @@ impl<P: Protocol> Connection<P> {
     }
 
     fn check_handshake_timeout(&mut self) -> Step<()> {
-        let Phase::Handshake { until, .. } = self.phase else {
+        let Phase::Handshake { until } = self.phase else {
             return Ok(());
         };
         if until > self.nursery.local.clock().tick() {

@@ -45,11 +45,7 @@ enum Phase {
     /// The machine was not called yet.
     New,
     /// Neither was it now, for the TLS handshake goes on.
-    Handshake {
-        until: Tick,
-        /// The server stops: the connection is to be drained once it stands.
-        draining: bool,
-    },
+    Handshake { until: Tick },
     /// Both directions are open.
     Open,
     /// The peer has said that it sends no more.
@@ -73,6 +69,8 @@ struct Connection<P: Protocol> {
     begun: bool,
     /// Bytes that the stream took from the outbox and the kernel does not have yet.
     taken_bytes: u64,
+    /// The machine is to be told that the server stops, once what has come is read.
+    drain_due: bool,
     /// Set while something waits to be written; moved on whenever the peer takes some.
     write_deadline: Option<Tick>,
     /// When to look whether the peer has gone.
@@ -153,6 +151,7 @@ impl<P: Protocol> Connection<P> {
             phase: Phase::New,
             begun: false,
             taken_bytes: 0,
+            drain_due: false,
             write_deadline: None,
             probe: None,
             timer: None,
@@ -185,6 +184,7 @@ impl<P: Protocol> Connection<P> {
             let reading = self.read(context, &mut budget)?;
             if first {
                 // After the read: what came in time counts, even if we are late to look.
+                self.pass_drain();
                 self.pass_deadline();
                 first = false;
             }
@@ -232,10 +232,9 @@ impl<P: Protocol> Connection<P> {
                 }
                 ToConnection::Drain => {
                     trace_line(self.id, &self.nursery, || "drain".to_owned());
-                    if let Phase::Handshake { draining, .. } = &mut self.phase {
-                        *draining = true;
-                    } else if self.begun {
-                        self.machine.call(|protocol, io| protocol.drain(io));
+                    self.drain_due = true;
+                    if let Some(stream) = &mut self.stream {
+                        stream.assume_readable();
                     }
                 }
                 ToConnection::Abort => {
@@ -303,15 +302,6 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
-    /// One read, whatever comes of it.
-    fn read_once(&mut self, context: &mut Context<'_>) -> Step<()> {
-        let mut budget = Budget {
-            reads: 1,
-            written_bytes: 0,
-        };
-        self.read(context, &mut budget).map(|_| ())
-    }
-
     fn pass_bytes(&mut self, bytes: &[u8]) -> Step<()> {
         if let Phase::Lingering { dropped_bytes, .. } = &mut self.phase {
             *dropped_bytes += bytes.len() as u64;
@@ -342,6 +332,13 @@ impl<P: Protocol> Connection<P> {
         self.machine
             .call(|protocol, io| protocol.receive_eof(unused, io));
         Ok(())
+    }
+
+    fn pass_drain(&mut self) {
+        if self.begun && std::mem::take(&mut self.drain_due) {
+            self.input.show_again();
+            self.machine.call(|protocol, io| protocol.drain(io));
+        }
     }
 
     fn pass_deadline(&mut self) {
@@ -524,7 +521,7 @@ impl<P: Protocol> Connection<P> {
 
     fn set_timer(&mut self) {
         let phase = match self.phase {
-            Phase::Lingering { until, .. } | Phase::Handshake { until, .. } => Some(until),
+            Phase::Lingering { until, .. } | Phase::Handshake { until } => Some(until),
             _ => None,
         };
         let wanted = [

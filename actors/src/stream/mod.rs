@@ -41,6 +41,11 @@ impl Stream {
         on_stream!(self, stream => stream.poll_read(context, buffer))
     }
 
+    /// Lets the next read ask the system, whatever its reactor has told.
+    pub fn assume_readable(&mut self) {
+        on_stream!(self, stream => stream.assume_readable());
+    }
+
     /// Takes what fits of `slices` and says how many bytes that was. Under TLS they may still be
     /// on their way to the kernel; see [`has_unsent`](Self::has_unsent).
     pub fn poll_write_vectored(

@@ -165,6 +165,13 @@ impl TlsStream {
         }
     }
 
+    /// Lets the next read ask the system. During the handshake it does nothing.
+    pub fn assume_readable(&mut self) {
+        if let State::Open(stream) = &mut self.state {
+            stream.get_mut().0.socket.assume_readable();
+        }
+    }
+
     /// Takes what fits of `slices` into the session, and sends as much as the kernel has room for.
     pub fn poll_write_vectored(
         &mut self,
