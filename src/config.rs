@@ -56,8 +56,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits on what is written to a connection.
     pub output: OutputLimits,
-    /// Whether connections may become WebSockets.
-    pub websockets: WebSockets,
 
     /// Take scheme and client address from `X-Forwarded-*`, if a trusted peer sends them.
     pub proxy_headers: bool,
@@ -111,7 +109,6 @@ impl Default for Config {
             http_engine: HttpEngine::Native,
             http: HttpConfig::default(),
             output: OutputLimits::default(),
-            websockets: WebSockets::Auto,
             proxy_headers: true,
             forwarded_allow_ips: None,
             limit_concurrency: None,
@@ -420,6 +417,36 @@ impl Default for DefaultHeaders {
     }
 }
 
+/// Limits and timeouts of a WebSocket, and who speaks on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketConfig {
+    /// Whether there are any.
+    pub engine: WebSockets,
+    /// A message, bytes: fragments joined, and inflated. Above, the connection fails with 1009.
+    pub message_bytes_max: usize,
+    /// Messages that may wait for the application; with more, the socket is not read.
+    pub unread_messages_max: usize,
+    /// Between two pings; zero: no pings.
+    pub ping_interval: Duration,
+    /// From a ping to its pong; then the connection fails with 1011. Zero: no limit.
+    pub ping_timeout: Duration,
+    /// Compress messages where the client offers it (RFC 7692).
+    pub compression: bool,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        WebSocketConfig {
+            engine: WebSockets::Auto,
+            message_bytes_max: 16 * 1024 * 1024,
+            unread_messages_max: 32,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            compression: true,
+        }
+    }
+}
+
 /// Everything the HTTP/1 machine needs to know; shared by all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -427,6 +454,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Headers added to every response.
     pub headers: DefaultHeaders,
+    /// What requests for a WebSocket lead to.
+    pub websocket: WebSocketConfig,
 }
 
 #[cfg(test)]

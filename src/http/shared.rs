@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use super::date::{DATE_LEN_BYTES, http_date};
-use crate::config::{HttpConfig, HttpLimits};
+use crate::config::{HttpConfig, HttpLimits, WebSocketConfig};
 
 const DATE_PREFIX: &[u8] = b"date: ";
 
@@ -58,6 +58,11 @@ impl Shared {
     /// Limits and timeouts.
     pub fn limits(&self) -> &HttpLimits {
         &self.config.limits
+    }
+
+    /// What there is to know of WebSockets.
+    pub fn websocket(&self) -> &WebSocketConfig {
+        &self.config.websocket
     }
 
     /// Appends `date`, `server` and the `--header` lines, but for those that the application

@@ -26,6 +26,7 @@ use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::access::AccessLogger;
 use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::lent::LentObject;
 use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
@@ -39,7 +40,7 @@ pub struct Engine {
     config: Config,
     state: Mutex<State>,
     border: SharedBorder,
-    released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
+    released: flume::Receiver<LentObject>,
 }
 
 enum State {
@@ -90,6 +91,7 @@ impl Engine {
             app,
             BorderConfig {
                 write_buffer_max: config.output.unsent_bytes_max as u64,
+                ws_unread_max: config.http.websocket.unread_messages_max,
                 concurrency_max: config.limit_concurrency,
                 requests_max,
                 empty_context: config.reset_contextvars,
@@ -199,10 +201,11 @@ impl Engine {
         self.border.work_was_made(py)
     }
 
-    /// Lets `receive()` of all requests in flight say `http.disconnect`.
+    /// Lets `receive()` of all requests in flight say `http.disconnect`, and `websocket.disconnect`
+    /// that of all WebSockets.
     fn disconnect_streams(&self, py: Python<'_>) -> PyResult<()> {
-        for (exchange, _) in self.border.all(py) {
-            exchange.get().disconnected(py, false)?;
+        for (conversation, _) in self.border.all(py) {
+            conversation.server_stops(py)?;
         }
         Ok(())
     }

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
+use crate::asgi::lent::LentObject;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
 const TIMER_SLACK: Duration = Duration::from_millis(50);
@@ -34,8 +34,8 @@ pub struct Turn {
     dispatch: Mutex<Dispatch>,
     /// Who polls the connections; set once, when the loop has been asked what it can do.
     drive: OnceLock<Drive>,
-    /// Written bytes objects on their way to be released.
-    released: flume::Receiver<PyBackedBytes>,
+    /// Written objects on their way to be released.
+    released: flume::Receiver<LentObject>,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -59,7 +59,7 @@ impl Turn {
     pub fn new(
         border: SharedBorder,
         dispatch: Dispatch,
-        released: flume::Receiver<PyBackedBytes>,
+        released: flume::Receiver<LentObject>,
     ) -> Turn {
         Turn {
             border,
