@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ws::limits::WsConfig;
+
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
 
@@ -417,32 +419,20 @@ impl Default for DefaultHeaders {
     }
 }
 
-/// Limits and timeouts of a WebSocket, and who speaks on it.
+/// What requests for a WebSocket lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketConfig {
-    /// Whether there are any.
+    /// Who speaks on them, if anybody.
     pub engine: WebSockets,
-    /// A message, bytes: fragments joined, and inflated. Above, the connection fails with 1009.
-    pub message_bytes_max: usize,
-    /// Messages that may wait for the application; with more, the socket is not read.
-    pub unread_messages_max: usize,
-    /// Between two pings; zero: no pings.
-    pub ping_interval: Duration,
-    /// From a ping to its pong; then the connection fails with 1011. Zero: no limit.
-    pub ping_timeout: Duration,
-    /// Compress messages where the client offers it (RFC 7692).
-    pub compression: bool,
+    /// Limits and timeouts.
+    pub machine: WsConfig,
 }
 
 impl Default for WebSocketConfig {
     fn default() -> Self {
         WebSocketConfig {
             engine: WebSockets::Auto,
-            message_bytes_max: 16 * 1024 * 1024,
-            unread_messages_max: 32,
-            ping_interval: Duration::from_secs(20),
-            ping_timeout: Duration::from_secs(20),
-            compression: true,
+            machine: WsConfig::default(),
         }
     }
 }

@@ -3,11 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyString};
+use smolcorn_actors::mailbox::Address;
 use smolcorn_actors::outbox::LentBytes;
 
 /// Where lent objects go when they are written: to the loop's thread, which holds the GIL and can
 /// release them.
-pub type ReleaseAddress = flume::Sender<LentObject>;
+pub type ReleaseAddress = Address<LentObject>;
 
 /// An object of the application's, with its bytes at hand.
 pub enum LentObject {

@@ -90,8 +90,8 @@ pub enum Warning {
     UnsupportedUpgrade,
     /// A WebSocket was asked for where there shall be none; the request is served without it.
     WebSocketsOff,
-    /// A request for a WebSocket was refused; what is wrong with it.
-    InvalidHandshake(&'static str),
+    /// A request for a WebSocket was refused; the status that was answered.
+    InvalidHandshake(u16),
     /// The engine cannot write a response with this status; a 500 went out in its place.
     UnwritableResponse(u16),
 }
@@ -117,6 +117,8 @@ pub struct Handshake {
     pub stream: StreamId,
     /// Request line and headers.
     pub head: RequestHead,
+    /// The subprotocols that the client offers, in its order.
+    pub subprotocols: Vec<String>,
 }
 
 /// From the dispatch actor to a protocol machine.

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
@@ -40,7 +40,8 @@ pub struct Engine {
     config: Config,
     state: Mutex<State>,
     border: SharedBorder,
-    released: flume::Receiver<LentObject>,
+    /// Taken when the engine starts.
+    released: Mutex<Option<Mailbox<LentObject>>>,
 }
 
 enum State {
@@ -84,14 +85,14 @@ impl Engine {
             state.map(Bound::unbind),
             trust,
         )?;
-        let (home, released) = flume::unbounded();
+        let (home, released) = mailbox();
         let border = Border::new(
             py,
             event_loop,
             app,
             BorderConfig {
                 write_buffer_max: config.output.unsent_bytes_max as u64,
-                ws_unread_max: config.http.websocket.unread_messages_max,
+                ws_unread_max: config.http.websocket.machine.queue_messages_max,
                 concurrency_max: config.limit_concurrency,
                 requests_max,
                 empty_context: config.reset_contextvars,
@@ -107,15 +108,18 @@ impl Engine {
             config,
             state: Mutex::new(State::New),
             border: Arc::new(border),
-            released,
+            released: Mutex::new(Some(released)),
         })
     }
 
     /// Registers with the loop and begins to accept.
     fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
-        if !matches!(*self.state(), State::New) {
-            return Err(PyRuntimeError::new_err("The engine has been started."));
-        }
+        let released = self
+            .released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| PyRuntimeError::new_err("The engine has been started."))?;
         let listening = sockets
             .iter()
             .map(|socket| socket.get().listening())
@@ -126,7 +130,7 @@ impl Engine {
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
-        let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
+        let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(Some(callable.clone_ref(py)));

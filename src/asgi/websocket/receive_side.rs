@@ -72,7 +72,7 @@ impl Inbound {
     /// are not acknowledged, so as long as that holds it need not hear of each.
     pub(super) fn acknowledge(&mut self, unread_max: usize) -> Option<usize> {
         let unread = self.queue.len() + self.taken.messages;
-        let due = unread >= unread_max || self.taken.bytes >= ACKNOWLEDGED_BYTES;
+        let due = unread >= unread_max.max(1) || self.taken.bytes >= ACKNOWLEDGED_BYTES;
         if !due || self.taken.messages == 0 {
             return None;
         }

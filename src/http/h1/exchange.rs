@@ -4,7 +4,7 @@ use super::HttpIo;
 use super::codec::ResponseFraming;
 use crate::http::head::Version;
 use crate::http::{HttpEvent, StreamId};
-use crate::ws::handshake::Offer;
+use crate::ws::handshake::Handshake;
 
 /// A request that the application is to answer.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Exchange<C> {
     pub(super) awaits_continue: bool,
     pub(super) codec: C,
     /// The request asks for a WebSocket: what accepting it takes.
-    pub(super) handshake: Option<Box<Offer>>,
+    pub(super) handshake: Option<Box<Handshake>>,
     /// Decoded bytes that the application has not taken.
     pub(super) unread: usize,
     pub(super) response: Response,

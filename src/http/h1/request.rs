@@ -9,6 +9,7 @@ use crate::config::WebSockets;
 use crate::http::head::{Parsed, Scan};
 use crate::http::refusal::Refusal;
 use crate::http::{HttpEvent, Request, StreamId, Warning};
+use crate::ws::handshake;
 
 impl<C: Codec> Machine<C> {
     /// Takes a head, and what has come of its body, or nothing.
@@ -56,7 +57,8 @@ impl<C: Codec> Machine<C> {
         io: &mut HttpIo<'_>,
     ) -> usize {
         let Parsed { head, meaning } = parsed;
-        if meaning.websocket && self.shared.websocket().engine != WebSockets::Off {
+        let websocket = meaning.upgrade && handshake::is_asked_for(&head);
+        if websocket && self.shared.websocket().engine != WebSockets::Off {
             return self.begin_handshake(head, &meaning, codec, behind, io);
         }
         let limits = self.shared.limits();
@@ -84,7 +86,7 @@ impl<C: Codec> Machine<C> {
             told_gone: false,
         };
         if meaning.upgrade {
-            let warning = match meaning.websocket {
+            let warning = match websocket {
                 true => Warning::WebSocketsOff,
                 false => Warning::UnsupportedUpgrade,
             };

@@ -29,8 +29,6 @@ pub struct Meaning {
     pub takes_trailers: bool,
     /// The client asks for another protocol (RFC 9110, section 7.8).
     pub upgrade: bool,
-    /// That other protocol may be WebSocket (RFC 6455, section 4.1).
-    pub websocket: bool,
 }
 
 impl Meaning {
@@ -51,14 +49,12 @@ impl Meaning {
         {
             return Err(Refusal::BodyTooLarge);
         }
-        let upgrade = fields.has_upgrade && fields.connection_upgrade && is_http11;
         Ok(Meaning {
             framing,
             keep_alive: !fields.close && (is_http11 || fields.keep_alive),
             expects_continue: fields.expects_continue && is_http11 && framing != Framing::Length(0),
             takes_trailers: fields.takes_trailers && is_http11,
-            upgrade,
-            websocket: upgrade && fields.names_websocket,
+            upgrade: fields.has_upgrade && fields.connection_upgrade && is_http11,
         })
     }
 }
@@ -73,7 +69,6 @@ struct Fields<'a> {
     keep_alive: bool,
     connection_upgrade: bool,
     has_upgrade: bool,
-    names_websocket: bool,
     takes_trailers: bool,
     expects_continue: bool,
     expects_other: bool,
@@ -110,10 +105,7 @@ impl<'a> Fields<'a> {
                     fields.keep_alive |= has_token(value, b"keep-alive");
                     fields.connection_upgrade |= has_token(value, b"upgrade");
                 }
-                b"upgrade" => {
-                    fields.has_upgrade = true;
-                    fields.names_websocket |= has_token(value, b"websocket");
-                }
+                b"upgrade" => fields.has_upgrade = true,
                 b"te" => fields.takes_trailers |= has_token(value, b"trailers"),
                 b"expect" if value.eq_ignore_ascii_case(b"100-continue") => {
                     fields.expects_continue = true;
