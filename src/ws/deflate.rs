@@ -1,0 +1,5 @@
+//! permessage-deflate (RFC 7692).
+
+pub mod offer;
+
+pub use offer::Deflate;
