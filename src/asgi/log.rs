@@ -45,8 +45,7 @@ impl ServerLog {
 
     /// Logs an INFO.
     pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger
-            .call_method1(py, intern!(py, "info"), (text,))?;
+        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
         Ok(())
     }
 

@@ -25,7 +25,8 @@ impl ReceiveCall {
 
     fn conversation(&self) -> MutexGuard<'_, Option<Conversation>> {
         self.conversation
-            .lock().unwrap_or_else(PoisonError::into_inner)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Step> {

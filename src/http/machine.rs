@@ -3,9 +3,9 @@
 
 use smolcorn_actors::protocol::{Io, Protocol};
 
+use super::StreamId;
 #[cfg(feature = "async-h1")]
 use super::async_h1::AsyncH1;
-use super::StreamId;
 use super::h1::H1;
 use super::response::ResponseHead;
 use super::websocket::WebSocket;

@@ -41,7 +41,8 @@ impl WebSocket {
         io: &mut Io<'_, HttpEvent>,
     ) -> WebSocket {
         let stream = accepted.stream;
-        let mut machine = WsMachine::new(Rc::clone(shared), accepted.agreed.deflate, OfStream(stream));
+        let mut machine =
+            WsMachine::new(Rc::clone(shared), accepted.agreed.deflate, OfStream(stream));
         machine.begin(io);
         if accepted.eof {
             machine.receive_eof(accepted.pending, io);

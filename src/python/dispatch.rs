@@ -267,9 +267,7 @@ impl Dispatch {
     ) -> PyResult<()> {
         let border = &self.border;
         self.trace_connection(py, &connection, "Upgrading to WebSocket")?;
-        let scope = border
-            .scopes
-            .make_websocket(py, &connection, &handshake)?;
+        let scope = border.scopes.make_websocket(py, &connection, &handshake)?;
         let logged = LoggedRequest {
             head: handshake.head,
             client_text: match scope.forwarded_client {
@@ -432,9 +430,11 @@ fn text_of(warning: Warning) -> String {
             format!("Invalid HTTP request received: {status} {phrase}.")
         }
         Warning::UnsupportedUpgrade => "Unsupported upgrade request.".to_owned(),
-        Warning::WebSocketsOff => "Unsupported upgrade request: a client asks for a WebSocket, and \
+        Warning::WebSocketsOff => {
+            "Unsupported upgrade request: a client asks for a WebSocket, and \
              WebSockets are switched off. Start without '--ws none' to serve them."
-            .to_owned(),
+                .to_owned()
+        }
         Warning::InvalidHandshake(status) => {
             let phrase = reason_phrase(status);
             format!("Invalid WebSocket handshake received: {status} {phrase}.")

@@ -13,7 +13,9 @@ const INTERNAL_ERROR: u16 = 1011;
 /// What there is to finish.
 enum Unfinished {
     /// The handshake was not answered; `gone`: the client does not wait for it any more.
-    Handshake { gone: bool },
+    Handshake {
+        gone: bool,
+    },
     /// It is answered with a response.
     Response(Py<Exchange>),
     /// It is open, and so is the peer's side.

@@ -160,7 +160,13 @@ pub fn deny(
 ) -> PyResult<Sent> {
     let (kind, _) = Kind::of(message)?;
     let is_body = kind == Kind::ResponseBody;
-    Exchange::accept_body(exchange, message, name, is_body, "websocket.http.response.body")
+    Exchange::accept_body(
+        exchange,
+        message,
+        name,
+        is_body,
+        "websocket.http.response.body",
+    )
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ impl WebSocket {
         match kind {
             Kind::Accept => self.open(py, message::read_accept(message)?)?,
             Kind::Close => self.close(py, message)?,
-            Kind::Send => self.send_data(py, message::read_send(message, &self.border.released)?)?,
+            Kind::Send => {
+                self.send_data(py, message::read_send(message, &self.border.released)?)?
+            }
             Kind::ResponseStart => self.deny(py, message)?,
             Kind::ResponseBody | Kind::Unknown => {}
         }
