@@ -79,9 +79,18 @@ fn the_end_behind_the_handshake_is_seen_when_it_is_accepted() {
     peer.send([HANDSHAKE.as_bytes(), HELLO].concat());
     peer.half_close();
     peer.expect("handshake 1: /chat []");
-    peer.expect("disconnect 1");
+    peer.expect("nothing");
     accept(&mut peer, &[]);
     peer.expect("websocket 1: Text(\"Hello\")");
+    peer.expect("websocket 1: Disconnected { code: 1006, reason: \"\", gone: true }");
+}
+
+#[test]
+fn a_client_that_sends_no_more_cannot_have_a_websocket() {
+    let mut peer = handshaking();
+    peer.half_close();
+    peer.expect("disconnect 1");
+    accept(&mut peer, &[]);
     peer.expect("websocket 1: Disconnected { code: 1006, reason: \"\", gone: true }");
 }
 
