@@ -55,6 +55,27 @@ async def error_of(call: Any) -> list[str]:
     return []
 
 
+async def overfill(scope: Scope, send: Send, message: Message) -> None:
+    """Sends until a send has to wait, and reports how far it came; then until one raises."""
+    sent = 0
+
+    async def send_on() -> None:
+        nonlocal sent
+        while True:
+            await send(message)
+            sent += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(send_on())
+    seen = -1
+    while seen != sent:
+        seen = sent
+        await asyncio.sleep(0.2)
+    report(scope, seen)
+    await asyncio.wait([task])
+    report(scope, type(task.exception()).__name__)
+
+
 @app.route("/echo")
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await accept(receive, send)
@@ -136,28 +157,11 @@ async def deny_half(scope: Scope, receive: Receive, send: Send) -> None:
 
 @app.route("/deny-large")
 async def deny_large(scope: Scope, receive: Receive, send: Send) -> None:
-    """Denies with more than fits into the buffers, and says how far it came."""
+    """Denies with a response that does not end."""
     await receive()
     await send({"type": "websocket.http.response.start", "status": 403})
     body = "websocket.http.response.body"
-    count = 0
-    blocked = asyncio.get_running_loop().create_future()
-
-    async def watch() -> None:
-        seen = -1
-        while seen != count:
-            seen = count
-            await asyncio.sleep(0.2)
-        blocked.set_result(count)
-
-    watcher = asyncio.create_task(watch())
-    for count in range(1, 2001):
-        await send({"type": body, "body": b"x" * 65536, "more_body": True})
-        if blocked.done() and not watcher.done():
-            break
-        if count == 1:
-            watcher.add_done_callback(lambda _: report(scope, blocked.result()))
-    await send({"type": body})
+    await overfill(scope, send, {"type": body, "body": b"x" * 65536, "more_body": True})
 
 
 @app.route("/before-accept")
@@ -272,26 +276,9 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
 
 @app.route("/flood")
 async def flood(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends until a send has to wait, and reports how far it came; then until it raises."""
     await accept(receive, send)
     size = int(query(scope).get("size", 65536))
-    progress = [0]
-    piece = b"x" * size
-
-    async def send_on() -> None:
-        while True:
-            await send({"type": "websocket.send", "bytes": piece})
-            progress[0] += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(send_on())
-    seen = -1
-    while seen != progress[0]:
-        seen = progress[0]
-        await asyncio.sleep(0.2)
-    report(scope, seen)
-    await asyncio.wait([task])
-    report(scope, type(task.exception()).__name__)
+    await overfill(scope, send, {"type": "websocket.send", "bytes": b"x" * size})
 
 
 @app.route("/kinds")

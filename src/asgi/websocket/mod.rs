@@ -53,7 +53,7 @@ struct State {
     request: Option<Box<LoggedRequest>>,
     /// How it ended for the application, once it has.
     end: Option<End>,
-    /// No close frame can be exchanged any more.
+    /// It ended without a close frame: closing it is an error, as sending is.
     gone: bool,
     /// Bytes of messages given to the connection and not yet with the kernel.
     unsent_bytes: u64,
@@ -230,8 +230,10 @@ impl WebSocket {
     fn ended(&self, py: Python<'_>, end: End, gone: bool) -> PyResult<()> {
         let (receivers, senders) = {
             let mut state = self.state();
-            state.end.get_or_insert(end);
-            state.gone |= gone;
+            if state.end.is_none() {
+                state.end = Some(end);
+                state.gone = gone;
+            }
             (
                 mem::take(&mut state.inbound.receivers),
                 mem::take(&mut state.senders),
