@@ -15,8 +15,6 @@ const KEY_CHARS: usize = 24;
 /// Characters of an accept value.
 const ACCEPT_CHARS: usize = 28;
 
-const DEFLATE_BUILT: bool = false;
-
 /// The one version there is.
 const VERSION: &[u8] = b"13";
 
@@ -75,7 +73,7 @@ pub fn read(head: &RequestHead, config: &WsConfig) -> Result<Handshake, BadHands
     Ok(Handshake {
         accept: accept_value(key),
         subprotocols: subprotocols(head),
-        deflate: Deflate::agree(head).filter(|_| config.per_message_deflate && DEFLATE_BUILT),
+        deflate: Deflate::agree(head).filter(|_| config.per_message_deflate),
     })
 }
 

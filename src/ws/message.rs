@@ -5,6 +5,7 @@
 //! not complete yet.
 
 use super::close::Failure;
+use super::deflate::inflate::Inflater;
 use super::mask::Mask;
 
 /// A whole message.
@@ -77,6 +78,33 @@ impl PartialMessage {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(piece);
         mask.apply(self.bytes.get_mut(start..).unwrap_or_default());
+        self.check()
+    }
+
+    /// Appends what a piece of a compressed message stands for.
+    ///
+    /// # Errors
+    /// As [`push_masked`](Self::push_masked), and what the decompressor says.
+    pub fn push_deflated(
+        &mut self,
+        piece: &[u8],
+        inflater: &mut Inflater,
+        bytes_max: usize,
+    ) -> Result<(), Failure> {
+        inflater.inflate(piece, &mut self.bytes, bytes_max)?;
+        self.check()
+    }
+
+    /// A compressed message is complete.
+    ///
+    /// # Errors
+    /// As [`push_deflated`](Self::push_deflated).
+    pub fn end_deflated(
+        &mut self,
+        inflater: &mut Inflater,
+        bytes_max: usize,
+    ) -> Result<(), Failure> {
+        inflater.finish(&mut self.bytes, bytes_max)?;
         self.check()
     }
 

@@ -29,11 +29,13 @@ mod unread;
 
 use std::rc::Rc;
 
-use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+use smolcorn_actors::outbox::{COPY_MAX_BYTES, Outbox, Payload};
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
 use super::close::{self, Failure};
 use super::deflate::Deflate;
+use super::deflate::compress::{COMPRESSED_BYTES_MIN, Owner};
+use super::deflate::inflate::Inflater;
 use super::frame::{HEADER_BYTES_MAX, Opcode, write_header};
 use super::limits::PONGS_UNSENT_BYTES_MAX;
 use super::machine::Envelope;
@@ -52,6 +54,7 @@ pub struct Native<N> {
     shared: Rc<WsShared>,
     phase: Phase,
     decoder: Decoder,
+    compression: Option<Compression>,
     flow: Flow,
     unread: Unread,
     keepalive: Keepalive,
@@ -61,6 +64,13 @@ pub struct Native<N> {
     pongs_unsent_bytes: usize,
     /// The peer will send nothing more.
     eof: bool,
+}
+
+/// Our messages are compressed, as agreed on.
+#[derive(Debug)]
+struct Compression {
+    owner: Owner,
+    deflate: Deflate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +89,17 @@ impl<N: Envelope> Native<N> {
     /// A machine for a connection whose handshake is done.
     pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> Native<N> {
         let config = shared.config();
-        let _ = deflate;
+        let inflater = deflate
+            .as_ref()
+            .map(|deflate| Inflater::new(deflate, Rc::clone(&shared.decompressors)));
         Native {
             envelope,
             phase: Phase::Open,
-            decoder: Decoder::new(config.message_bytes_max),
+            decoder: Decoder::new(config.message_bytes_max, inflater),
+            compression: deflate.map(|deflate| Compression {
+                owner: shared.compressors.borrow_mut().new_owner(),
+                deflate,
+            }),
             flow: Flow::new(config.credit_bytes_min()),
             unread: Unread::new(config.queue_messages_max),
             keepalive: Keepalive::new(config.ping_interval, config.ping_timeout),
@@ -201,26 +217,29 @@ impl<N: Envelope> Native<N> {
             return;
         }
         let len = payload.len();
-        if len <= COPY_MAX_BYTES {
-            io.outbox.append(|out| {
-                out.reserve(HEADER_BYTES_MAX + len);
-                write_header(out, opcode, false, len);
-                out.extend_from_slice(payload.as_bytes());
-            });
-        } else {
-            io.outbox
-                .append(|out| write_header(out, opcode, false, len));
-            io.outbox.push(payload);
+        match &self.compression {
+            Some(compression) if len >= COMPRESSED_BYTES_MIN => {
+                let Compression { owner, deflate } = compression;
+                let mut compressors = self.shared.compressors.borrow_mut();
+                match compressors.compress(payload.as_bytes(), *owner, deflate) {
+                    Some(out) if out.len() <= COPY_MAX_BYTES => {
+                        push_copied(opcode, true, out, io.outbox);
+                    }
+                    Some(out) => {
+                        let payload = Payload::Owned(std::mem::take(out));
+                        push_whole(opcode, true, payload, io.outbox);
+                    }
+                    None => push_whole(opcode, false, payload, io.outbox),
+                }
+            }
+            _ => push_whole(opcode, false, payload, io.outbox),
         }
         self.flow.pushed(io.outbox);
         self.flow.expect_credit(len);
     }
 
     fn send_control(&mut self, opcode: Opcode, payload: &[u8], io: &mut WsIo<'_, N>) -> u64 {
-        io.outbox.append(|out| {
-            write_header(out, opcode, false, payload.len());
-            out.extend_from_slice(payload);
-        });
+        push_copied(opcode, false, payload, io.outbox);
         self.flow.pushed(io.outbox)
     }
 
@@ -252,6 +271,26 @@ impl<N: Envelope> Native<N> {
             io.set_deadline(after);
         }
     }
+}
+
+/// Puts a frame into the outbox: a small payload as a copy behind its header, a large one as it
+/// is.
+fn push_whole(opcode: Opcode, deflated: bool, payload: Payload, outbox: &mut Outbox) {
+    let len = payload.len();
+    if len <= COPY_MAX_BYTES {
+        push_copied(opcode, deflated, payload.as_bytes(), outbox);
+    } else {
+        outbox.append(|out| write_header(out, opcode, deflated, len));
+        outbox.push(payload);
+    }
+}
+
+fn push_copied(opcode: Opcode, deflated: bool, payload: &[u8], outbox: &mut Outbox) {
+    outbox.append(|out| {
+        out.reserve(HEADER_BYTES_MAX + payload.len());
+        write_header(out, opcode, deflated, payload.len());
+        out.extend_from_slice(payload);
+    });
 }
 
 impl<N: Envelope> Protocol for Native<N> {

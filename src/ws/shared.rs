@@ -1,16 +1,22 @@
-//! What the WebSocket machines of one thread share.
+//! What the WebSocket machines of one thread share: settings, compressors, random bytes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 
+use super::deflate::compress::Compressors;
+use super::deflate::inflate::Decompressors;
 use super::limits::WsConfig;
 
-/// Settings, and where random bytes come from; one for each thread, behind an `Rc`.
+/// One for each thread, behind an `Rc`.
 #[derive(Debug)]
 pub struct WsShared {
     config: WsConfig,
     keys: RandomState,
     drawn: Cell<u64>,
+    /// Borrowed for the time of one message only.
+    pub(super) compressors: RefCell<Compressors>,
+    pub(super) decompressors: Rc<Decompressors>,
 }
 
 impl WsShared {
@@ -20,6 +26,8 @@ impl WsShared {
             config,
             keys: RandomState::new(),
             drawn: Cell::new(0),
+            compressors: RefCell::default(),
+            decompressors: Rc::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod control;
 mod credit;
 mod cuts;
 mod data;
+mod deflate;
 mod echo;
 mod failures;
 mod fragments;

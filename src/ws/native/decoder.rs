@@ -5,10 +5,17 @@
 //! holds no memory.
 
 use crate::ws::close::{self, Failure};
+use crate::ws::deflate::inflate::Inflater;
 use crate::ws::frame::{Header, Opcode};
 use crate::ws::limits::CONTROL_BYTES_MAX;
 use crate::ws::mask::Mask;
 use crate::ws::message::{self, Message, PartialMessage};
+
+/// Compressed bytes are unmasked in pieces of so many bytes, on the stack.
+const UNMASKED_BYTES: usize = 4096;
+
+/// What compression may add to a message, besides a 64th: headers of its blocks.
+const DEFLATE_EXCESS_BYTES: usize = 1024;
 
 /// What a client has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +71,10 @@ pub struct Decoder {
     frame: Option<DataFrame>,
     /// The message whose last frame has not ended.
     message: Option<PartialMessage>,
+    /// Bytes of that message's payloads, while it is a compressed one.
+    deflated: Option<usize>,
+    /// Present when compression was agreed on.
+    inflater: Option<Box<Inflater>>,
     /// Messages are skipped: only control frames are of interest.
     skips_messages: bool,
 }
@@ -76,12 +87,15 @@ struct DataFrame {
 }
 
 impl Decoder {
-    /// For a connection that begins, with so many bytes for a message.
-    pub fn new(message_bytes_max: usize) -> Decoder {
+    /// For a connection that begins, with so many bytes for a message, and with a
+    /// decompressor when compression was agreed on.
+    pub fn new(message_bytes_max: usize, inflater: Option<Inflater>) -> Decoder {
         Decoder {
             message_bytes_max,
             frame: None,
             message: None,
+            deflated: None,
+            inflater: inflater.map(Box::new),
             skips_messages: false,
         }
     }
@@ -90,6 +104,7 @@ impl Decoder {
     pub fn skip_messages(&mut self) {
         self.skips_messages = true;
         self.message = None;
+        self.deflated = None;
     }
 
     /// Takes bytes up to the end of the next item, and says how many. Without an item all that
@@ -102,7 +117,7 @@ impl Decoder {
         let mut rest = input;
         loop {
             if self.frame.is_none() {
-                let Some(header) = Header::read(rest, false)? else {
+                let Some(header) = Header::read(rest, self.inflater.is_some())? else {
                     return Ok((input.len() - rest.len(), None));
                 };
                 let payload = rest.get(header.header_bytes..).unwrap_or_default();
@@ -118,6 +133,7 @@ impl Decoder {
                 if let Some((payload, behind)) = payload.split_at_checked(left)
                     && header.fin
                     && header.opcode != Opcode::Continuation
+                    && !header.rsv1
                     && !self.skips_messages
                 {
                     let item = whole_message(&header, payload)?;
@@ -133,7 +149,8 @@ impl Decoder {
             }
             let fin = frame.fin;
             self.frame = None;
-            if fin && let Some(message) = self.message.take() {
+            if fin && let Some(mut message) = self.message.take() {
+                self.end_deflated(&mut message)?;
                 let item = Item::Message(message.finish()?);
                 return Ok((input.len() - rest.len(), Some(item)));
             }
@@ -151,9 +168,15 @@ impl Decoder {
             (None, Opcode::Continuation) => {
                 return Err(Failure::protocol("unexpected continuation frame"));
             }
-            (Some(message), Opcode::Continuation) => message.len(),
+            (Some(message), Opcode::Continuation) => self.deflated.unwrap_or(message.len()),
             (Some(_), _) => return Err(Failure::protocol("expected a continuation frame")),
             (None, _) => 0,
+        };
+        let max = if header.rsv1 || self.deflated.is_some() {
+            // What cannot be compressed gets a little longer.
+            max.saturating_add(max / 64 + DEFLATE_EXCESS_BYTES)
+        } else {
+            max
         };
         match usize::try_from(header.payload_bytes) {
             Ok(len) if len <= max.saturating_sub(before) => Ok(len),
@@ -164,6 +187,7 @@ impl Decoder {
     fn begin_frame(&mut self, header: &Header, left: usize) {
         if header.opcode != Opcode::Continuation && !self.skips_messages {
             self.message = Some(PartialMessage::new(header.opcode == Opcode::Text));
+            self.deflated = header.rsv1.then_some(0);
         }
         self.frame = Some(DataFrame {
             fin: header.fin,
@@ -178,17 +202,38 @@ impl Decoder {
             return Ok(input);
         };
         let (piece, behind) = input.split_at(input.len().min(frame.left));
-        if let Some(message) = &mut self.message {
-            let total_max = if frame.fin {
-                message.len() + frame.left
-            } else {
-                self.message_bytes_max
-            };
-            message.reserve(piece.len(), total_max);
-            message.push_masked(piece, &mut frame.mask)?;
+        match (&mut self.message, &mut self.deflated, &mut self.inflater) {
+            (Some(message), Some(deflated), Some(inflater)) => {
+                *deflated += piece.len();
+                for piece in piece.chunks(UNMASKED_BYTES) {
+                    let mut unmasked = [0; UNMASKED_BYTES];
+                    let (unmasked, _) = unmasked.split_at_mut(piece.len());
+                    unmasked.copy_from_slice(piece);
+                    frame.mask.apply(unmasked);
+                    message.push_deflated(unmasked, inflater, self.message_bytes_max)?;
+                }
+            }
+            (Some(message), ..) => {
+                let total_max = if frame.fin {
+                    message.len() + frame.left
+                } else {
+                    self.message_bytes_max
+                };
+                message.reserve(piece.len(), total_max);
+                message.push_masked(piece, &mut frame.mask)?;
+            }
+            (None, ..) => {}
         }
         frame.left -= piece.len();
         Ok(behind)
+    }
+
+    /// Ends `message`, if it is a compressed one. One without a byte has no block to end.
+    fn end_deflated(&mut self, message: &mut PartialMessage) -> Result<(), Failure> {
+        match (self.deflated.take(), &mut self.inflater) {
+            (Some(1..), Some(inflater)) => message.end_deflated(inflater, self.message_bytes_max),
+            _ => Ok(()),
+        }
     }
 }
 
