@@ -11,7 +11,7 @@
 //!   conversation.rs   either of the two, for those that need not know which
 //!
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
-//!   access.rs   the access log;   log.rs   server messages
+//!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
 
 pub mod access;
@@ -28,6 +28,7 @@ pub mod message;
 pub mod receive;
 pub mod scope;
 pub mod send;
+pub mod tls;
 pub mod websocket;
 
 pyo3::create_exception!(

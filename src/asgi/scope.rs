@@ -102,7 +102,9 @@ impl ScopeMaker {
             dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
         }
         dict.set_item(intern!(py, "method"), self.method(py, head.method()))?;
-        dict.set_item(intern!(py, "extensions"), extensions(py, head.version())?)?;
+        let extensions = extensions(py, head.version())?;
+        add_tls(&extensions, connection)?;
+        dict.set_item(intern!(py, "extensions"), extensions)?;
         Ok(Scope {
             dict,
             forwarded_client,
@@ -126,6 +128,7 @@ impl ScopeMaker {
         dict.set_item(intern!(py, "subprotocols"), subprotocols)?;
         let extensions = PyDict::new(py);
         extensions.set_item(intern!(py, "websocket.http.response"), PyDict::new(py))?;
+        add_tls(&extensions, connection)?;
         dict.set_item(intern!(py, "extensions"), extensions)?;
         Ok(Scope {
             dict,
@@ -133,8 +136,8 @@ impl ScopeMaker {
         })
     }
 
-    /// Sets what both kinds of scope have, and says who the client is, and which scheme it used,
-    /// by the word of a trusted proxy.
+    /// Sets what both kinds of scope have. Says who the client is by the word of a trusted proxy,
+    /// and which scheme it used, if that is not plain HTTP.
     fn fill(
         &self,
         dict: &Bound<'_, PyDict>,
@@ -166,7 +169,11 @@ impl ScopeMaker {
         if !head.query().is_empty() {
             dict.set_item(intern!(py, "query_string"), PyBytes::new(py, head.query()))?;
         }
-        Ok((forwarded_client, forwarded.scheme))
+        let scheme = match (forwarded.scheme, connection.tls.get()) {
+            (None, Some(_)) => Some(Scheme::Https),
+            (scheme, _) => scheme,
+        };
+        Ok((forwarded_client, scheme))
     }
 
     fn forwarded(&self, connection: &ConnectionRecord, head: &RequestHead) -> Forwarded {
@@ -234,6 +241,15 @@ fn set_common_keys(
     template.set_item(intern!(py, "client"), py.None())?;
     template.set_item(intern!(py, "scheme"), PyString::intern(py, scheme))?;
     template.set_item(intern!(py, "root_path"), PyString::new(py, root_path))
+}
+
+/// Adds the extension `tls` where the connection is encrypted.
+fn add_tls(extensions: &Bound<'_, PyDict>, connection: &ConnectionRecord) -> PyResult<()> {
+    let py = extensions.py();
+    match connection.tls.get() {
+        Some(tls) => extensions.set_item(intern!(py, "tls"), tls.bind(py).copy()?),
+        None => Ok(()),
+    }
 }
 
 /// The extensions that this version of HTTP can carry.

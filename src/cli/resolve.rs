@@ -21,6 +21,7 @@ impl TryFrom<Arguments> for Config {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
         let workers = given.workers.map(workers).transpose()?;
+        let tls = super::tls::resolve(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -50,6 +51,7 @@ impl TryFrom<Arguments> for Config {
             uds_mode: given.uds_mode.map(|mode| mode.0),
             fd: given.fd.map(|Int(fd)| narrow(fd)),
             backlog: given.backlog.map_or(config.backlog, |Int(n)| narrow(n)),
+            tls,
             http_engine: given.http.unwrap_or(config.http_engine),
             http: config.http,
             output: config.output,

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
@@ -13,6 +13,7 @@ use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
+use smolcorn_actors::tls::TlsAcceptance;
 
 use super::dispatch::Dispatch;
 #[cfg(unix)]
@@ -33,11 +34,13 @@ use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::proxy::TrustList;
+use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
 
 /// The actors of one server, for one loop and one application.
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct Engine {
     config: Config,
+    tls: Option<Arc<TlsServer>>,
     state: Mutex<State>,
     border: SharedBorder,
     /// Taken when the engine starts.
@@ -70,7 +73,12 @@ impl Engine {
         on_idle: Py<PyAny>,
         on_limit: Py<PyAny>,
     ) -> PyResult<Engine> {
-        let config = settings::native(settings)?.get().config.clone();
+        let native = settings::native(settings)?;
+        let config = native.get().config.clone();
+        let tls = native
+            .get()
+            .tls(None)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let requests_max: Option<u64> = settings.getattr("limit_max_requests")?.extract()?;
         let trusted = config.forwarded_allow_ips.as_deref();
         let trust = config
@@ -106,6 +114,7 @@ impl Engine {
         )?;
         Ok(Engine {
             config,
+            tls,
             state: Mutex::new(State::New),
             border: Arc::new(border),
             released: Mutex::new(Some(released)),
@@ -272,10 +281,17 @@ impl Engine {
         dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
         let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
-        let limits = Limits {
+        let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()
         };
+        if let Some(tls) = &self.config.tls {
+            limits.handshake_timeout = tls.handshake_timeout;
+        }
+        let tls = self.tls.as_ref().map(|tls| TlsAcceptance {
+            chooser: Arc::clone(tls) as _,
+            plaintext_answer: PLAINTEXT_ANSWER.into(),
+        });
         let running = match drive {
             #[cfg(unix)]
             Drive::Fused(fused) => match fused.executor() {
@@ -285,6 +301,7 @@ impl Engine {
                     &factory,
                     dispatch,
                     &limits,
+                    tls.as_ref(),
                 )?,
                 None => return Err(PyRuntimeError::new_err("The engine is on another thread.")),
             },
@@ -297,6 +314,7 @@ impl Engine {
                         &factory,
                         dispatch,
                         &limits,
+                        tls.as_ref(),
                     )?,
                     None => return Err(PyRuntimeError::new_err("The engine is closed.")),
                 }
