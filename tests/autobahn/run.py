@@ -42,7 +42,9 @@ def main() -> int:
     """Runs it all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wstest", required=True, help="the suite's program")
-    parser.add_argument("--out", type=Path, required=True, help="folder for its reports")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for its reports"
+    )
     parser.add_argument("--cases", nargs="*", default=["*"], help='such as "9.*"')
     parser.add_argument("--ws", default="auto", help="the engine")
     arguments = parser.parse_args()
@@ -61,7 +63,9 @@ def main() -> int:
     return show(found)
 
 
-def run_suite(arguments: argparse.Namespace, servers: dict[str, Server]) -> dict[str, Any]:
+def run_suite(
+    arguments: argparse.Namespace, servers: dict[str, Server]
+) -> dict[str, Any]:
     """Lets the suite run, and returns its index: placement, case, result."""
     specification = arguments.out / "spec.json"
     specification.write_text(
