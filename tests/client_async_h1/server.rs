@@ -161,6 +161,9 @@ impl Connection {
                 panic!("no WebSocket was asked for")
             }
             HttpEvent::Warning(warning) => panic!("{warning:?}"),
+            HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
+                panic!("nobody asked for a WebSocket")
+            }
         }
         if let Some(request) = self.request.take_if(|request| request.body_complete) {
             self.answer(*request);
