@@ -10,6 +10,9 @@ ARGS ?=
 # Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi".
 QUICK ?=
 BENCH_ARGS ?=
+# Which cases `make autobahn` runs, as 9.*; and what it runs the suite with.
+CASES ?=
+PYTHON27 ?= python2.7
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -30,6 +33,7 @@ VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
 BENCH := $(BUILD)/bench
+AUTOBAHN := build/autobahn
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -44,7 +48,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python test-async-h1 wheel binary bench lint fmt clean
+.PHONY: help run test test-rust test-python test-async-h1 wheel binary bench autobahn lint fmt clean
 .PHONY: clear-counts suite-rust suite-wheel suite-binary suite-async-h1
 # The suites take turns, and the counts come last.
 .NOTPARALLEL:
@@ -66,10 +70,13 @@ test test-rust test-python test-async-h1:
 clear-counts:
 	@rm -rf $(COUNTS)
 
-# Nothing that embeds Python can be linked without a shared libpython.
+# Nothing that embeds Python can be linked without a shared libpython. The reactor of other systems
+# is tested here as well.
 suite-rust:
 	@$(COUNT) tests $(COUNTS)/rust -- \
 	    cargo test $(CARGO_FLAGS) $(if $(LIBPYTHON),--workspace,--package smolcorn-actors)
+	@$(COUNT) tests $(COUNTS)/rust-portable -- \
+	    cargo test $(CARGO_FLAGS) --package smolcorn-actors --features portable-reactor
 
 # The same tests hold both forms to the same promises.
 suite-wheel: $(VENV)/.wheel $(VENV)/.tests
@@ -107,6 +114,11 @@ wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 
 bench: $(BENCH)/.installed  ## Measures smolcorn beside its peers; QUICK=1 takes two minutes
 	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite; CASES='9.*' for some
+	env SMOLCORN_BIN=$(INSTALLED) $(VENV)/bin/python tests/autobahn/run.py \
+	    --wstest $(AUTOBAHN)/venv/bin/wstest --out $(BUILD)/autobahn-reports \
+	    $(if $(CASES),--cases $(CASES))
 
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
@@ -151,6 +163,13 @@ $(VENV)/.tests: tests/requirements.txt examples/requirements.txt $(VENV)/.create
 $(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
 	$(PYTHON_PATH) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python $(PIP) -r benches/requirements.txt $(BUILD)/wheel/*.whl
+	touch $@
+
+# Python 2.7 has no venv.
+$(AUTOBAHN)/.installed: tests/autobahn/requirements.txt
+	$(PYTHON27) -m pip install --quiet --target $(AUTOBAHN)/virtualenv virtualenv==20.15.1
+	env PYTHONPATH=$(AUTOBAHN)/virtualenv $(PYTHON27) -m virtualenv --quiet $(AUTOBAHN)/venv
+	$(AUTOBAHN)/venv/bin/python -m pip install --quiet -r tests/autobahn/requirements.txt
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt

@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ws::limits::WsConfig;
+
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
 
@@ -58,8 +60,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits on what is written to a connection.
     pub output: OutputLimits,
-    /// Whether connections may become WebSockets.
-    pub websockets: WebSockets,
 
     /// Take scheme and client address from `X-Forwarded-*`, if a trusted peer sends them.
     pub proxy_headers: bool,
@@ -114,7 +114,6 @@ impl Default for Config {
             http_engine: HttpEngine::Native,
             http: HttpConfig::default(),
             output: OutputLimits::default(),
-            websockets: WebSockets::Auto,
             proxy_headers: true,
             forwarded_allow_ips: None,
             limit_concurrency: None,
@@ -428,8 +427,11 @@ impl HttpEngine {
 /// Whether connections may become WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebSockets {
-    /// As far as this server can.
+    /// Yes, on our own engine.
     Auto,
+    /// Yes, on the crate async-tungstenite, which does not compress.
+    #[cfg(feature = "tungstenite")]
+    Tungstenite,
     /// No: an upgrade is served as an ordinary request.
     Off,
 }
@@ -439,6 +441,8 @@ impl WebSockets {
     pub const fn as_str(self) -> &'static str {
         match self {
             WebSockets::Auto => "auto",
+            #[cfg(feature = "tungstenite")]
+            WebSockets::Tungstenite => "tungstenite",
             WebSockets::Off => "none",
         }
     }
@@ -520,6 +524,24 @@ impl Default for DefaultHeaders {
     }
 }
 
+/// What requests for a WebSocket lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketConfig {
+    /// Who speaks on them, if anybody.
+    pub engine: WebSockets,
+    /// Limits and timeouts.
+    pub machine: WsConfig,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        WebSocketConfig {
+            engine: WebSockets::Auto,
+            machine: WsConfig::default(),
+        }
+    }
+}
+
 /// Everything the HTTP/1 machine needs to know; shared by all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -527,6 +549,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Headers added to every response.
     pub headers: DefaultHeaders,
+    /// What requests for a WebSocket lead to.
+    pub websocket: WebSocketConfig,
 }
 
 #[cfg(test)]

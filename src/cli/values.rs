@@ -19,7 +19,14 @@ pub const HTTP_NAMES: &[&str] = &["auto", "h11", "httptools", "zttp", "async-h1"
 pub const LOOP_NAMES: &[&str] = &["auto", "asyncio", "uvloop", "zuvloop", "none"];
 
 /// What `--ws` takes.
-pub const WS_NAMES: &[&str] = &["auto", "none", "websockets", "websockets-sansio", "wsproto"];
+pub const WS_NAMES: &[&str] = &[
+    "auto",
+    "none",
+    "websockets",
+    "websockets-sansio",
+    "wsproto",
+    "tungstenite",
+];
 
 /// The longest timeout, seconds: adding it to any instant must not overflow.
 pub const SECONDS_MAX: i64 = u32::MAX as i64;
@@ -70,6 +77,17 @@ impl FromArgValue for Number {
         float(text)
             .map(Number)
             .ok_or_else(|| format!("{} is not a valid float.", quoted(text)))
+    }
+}
+
+impl Number {
+    /// So many seconds; zero, and for ever, for a number that is not above zero.
+    pub fn or_never(self) -> Duration {
+        if self.0 > 0.0 {
+            Duration::from_secs_f64(self.0.clamp(SECONDS_MIN, SECONDS_MAX as f64))
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -199,6 +217,13 @@ fn not_one_of(text: &str, names: &[&str]) -> String {
     format!("{} is not one of {}.", quoted(text), names.join(", "))
 }
 
+/// The complaint about an engine whose cargo feature, of the same name, is off.
+#[cfg(not(all(feature = "async-h1", feature = "tungstenite")))]
+fn not_built(text: &str) -> String {
+    let name = quoted(text);
+    format!("{name} is not in this build; the cargo feature {name} adds it.")
+}
+
 /// The complaint about an import string of a protocol class.
 fn protocol_class(text: &str, names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
@@ -238,10 +263,7 @@ impl FromArgValue for HttpEngine {
             #[cfg(feature = "async-h1")]
             "async-h1" => Ok(HttpEngine::AsyncH1),
             #[cfg(not(feature = "async-h1"))]
-            "async-h1" => Err(format!(
-                "{} is not in this build; the cargo feature 'async-h1' adds it.",
-                quoted(text)
-            )),
+            "async-h1" => Err(not_built(text)),
             _ if text.contains(':') => Err(protocol_class(text, HTTP_NAMES)),
             _ => Err(not_one_of(text, HTTP_NAMES)),
         }
@@ -270,9 +292,12 @@ impl FromArgValue for EventLoop {
 impl FromArgValue for WebSockets {
     fn from_arg_value(text: &str) -> Result<Self, String> {
         match text {
-            "auto" => Ok(WebSockets::Auto),
+            "auto" | "websockets" | "websockets-sansio" | "wsproto" => Ok(WebSockets::Auto),
             "none" => Ok(WebSockets::Off),
-            _ if WS_NAMES.contains(&text) => Err(unavailable(&quoted(text))),
+            #[cfg(feature = "tungstenite")]
+            "tungstenite" => Ok(WebSockets::Tungstenite),
+            #[cfg(not(feature = "tungstenite"))]
+            "tungstenite" => Err(not_built(text)),
             _ if text.contains(':') => Err(protocol_class(text, WS_NAMES)),
             _ => Err(not_one_of(text, WS_NAMES)),
         }
@@ -460,6 +485,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_above_zero_is_never() {
+        let seconds = |text: &str| Number::from_arg_value(text).unwrap().or_never();
+        for text in ["0", "-1", "nan", "-inf"] {
+            assert_eq!(seconds(text), Duration::ZERO, "{text}");
+        }
+        assert_eq!(seconds("1.5"), Duration::from_millis(1500));
+        assert_eq!(seconds("1e-9"), Duration::from_millis(1));
+        assert_eq!(seconds("inf"), Duration::from_secs(SECONDS_MAX as u64));
+    }
+
+    #[test]
     fn a_loop_may_be_an_import_string() {
         assert_eq!(EventLoop::from_arg_value("none"), Ok(EventLoop::None));
         assert_eq!(
@@ -473,13 +509,21 @@ mod tests {
     }
 
     #[test]
-    fn websockets_are_not_there_yet() {
+    fn the_names_of_uvicorns_websocket_engines_mean_ours() {
         assert_eq!(WebSockets::from_arg_value("auto"), Ok(WebSockets::Auto));
         assert_eq!(WebSockets::from_arg_value("none"), Ok(WebSockets::Off));
         for name in ["websockets", "websockets-sansio", "wsproto"] {
+            assert_eq!(WebSockets::from_arg_value(name), Ok(WebSockets::Auto));
+        }
+        let tungstenite = WebSockets::from_arg_value("tungstenite");
+        let tungstenite = tungstenite.map(WebSockets::as_str);
+        if cfg!(feature = "tungstenite") {
+            assert_eq!(tungstenite, Ok("tungstenite"));
+        } else {
             assert!(
-                complaint::<WebSockets>(name).contains("not available in smolcorn"),
-                "{name}"
+                tungstenite
+                    .unwrap_err()
+                    .contains("the cargo feature 'tungstenite'")
             );
         }
         assert!(complaint::<WebSockets>("foo").contains("is not one of 'auto', 'none'"));

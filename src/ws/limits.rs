@@ -72,6 +72,11 @@ const CREDIT_BYTES_MAX: u64 = 16 * 1024;
 /// connection holds this much, and one message.
 pub const UNREAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long the application has to answer the messages that came before a broken frame, until the
+/// connection fails for it. RFC 6455 lets a server fail at once; but what came whole is worth an
+/// answer.
+pub const ANSWER_TIME: Duration = Duration::from_millis(100);
+
 /// Payload of a control frame, bytes (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 

@@ -19,6 +19,8 @@
 //!   `keepalive` rests meanwhile; that the peer goes away is the actor's to notice.
 //! - Nothing is allocated for a message but the message itself, and nothing is kept when all is
 //!   said.
+//! - Behind messages that the application has not answered, a failure of the peer's waits for
+//!   `ANSWER_TIME`: what the application says meanwhile still goes out.
 //! - A failure of the connection sends its code and reason in a close frame, and then reads and
 //!   drops what still comes for a while ([`Close::Linger`]), so that the peer gets to see the frame.
 
@@ -35,7 +37,7 @@ use super::close::{self, Failure};
 use super::codec::{Codec, Item, push_copied};
 use super::deflate::Deflate;
 use super::frame::{Opcode, write_header};
-use super::limits::PONGS_UNSENT_BYTES_MAX;
+use super::limits::{ANSWER_TIME, PONGS_UNSENT_BYTES_MAX};
 use super::machine::Envelope;
 use super::message::Message;
 use super::shared::WsShared;
@@ -60,6 +62,10 @@ pub struct Session<C, N> {
     pongs_unsent_bytes: usize,
     /// The peer will send nothing more.
     eof: bool,
+    /// The application has sent nothing since the peer's last message.
+    unanswered: bool,
+    /// Why the connection will fail when the application has had time to answer.
+    failure: Option<Box<Failure>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +94,8 @@ impl<C: Codec, N: Envelope> Session<C, N> {
             pongs_end: 0,
             pongs_unsent_bytes: 0,
             eof: false,
+            unanswered: false,
+            failure: None,
             shared,
         }
     }
@@ -115,6 +123,7 @@ impl<C: Codec, N: Envelope> Session<C, N> {
                     }
                 };
                 self.unread.push(len);
+                self.unanswered = true;
                 self.emit(event, io);
             }
             Item::Ping(payload) => {
@@ -157,6 +166,19 @@ impl<C: Codec, N: Envelope> Session<C, N> {
         io.clear_deadline();
         if self.eof {
             self.end(Close::Flush, io);
+        } else if self.failure.is_some() {
+            // An answer to our close frame could not be understood.
+            self.end(Close::Linger, io);
+        }
+    }
+
+    /// The peer broke the protocol: fails the connection, at once or a little later.
+    fn fail_after_answers(&mut self, failure: Failure, io: &mut WsIo<'_, N>) {
+        if self.phase == Phase::Open && self.unanswered {
+            self.failure = Some(Box::new(failure));
+            io.set_deadline(ANSWER_TIME);
+        } else {
+            self.fail(failure, Close::Linger, io);
         }
     }
 
@@ -198,6 +220,7 @@ impl<C: Codec, N: Envelope> Session<C, N> {
         if self.phase != Phase::Open {
             return;
         }
+        self.unanswered = false;
         let len = payload.len();
         match self
             .codec
@@ -260,7 +283,7 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
     fn receive(&mut self, input: &[u8], io: &mut WsIo<'_, N>) -> usize {
         self.keepalive.hear();
         let mut used = 0;
-        while self.phase != Phase::Ended && !self.is_paused() {
+        while self.phase != Phase::Ended && self.failure.is_none() && !self.is_paused() {
             let rest = input.get(used..).unwrap_or_default();
             match self.codec.next(rest) {
                 Ok((taken, None)) => {
@@ -274,10 +297,10 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
                     used += taken;
                     self.handle(item, rest.len() - taken, io);
                 }
-                Err(failure) => self.fail(failure, Close::Linger, io),
+                Err(failure) => self.fail_after_answers(failure, io),
             }
         }
-        if self.phase == Phase::Ended {
+        if self.phase == Phase::Ended || self.failure.is_some() {
             input.len()
         } else {
             used
@@ -286,7 +309,7 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
 
     fn receive_eof(&mut self, unused: usize, io: &mut WsIo<'_, N>) {
         self.eof = true;
-        if unused == 0 || !self.is_paused() {
+        if self.failure.is_none() && (unused == 0 || !self.is_paused()) {
             self.settle_eof(io);
         }
     }
@@ -299,6 +322,7 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
                 let was_paused = self.is_paused();
                 self.unread.take(messages);
                 if was_paused
+                    && self.failure.is_none()
                     && !self.is_paused()
                     && let Some(timeout) = self.keepalive.resume()
                 {
@@ -318,7 +342,9 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
                     self.emit(WsEvent::Sent { bytes }, io);
                 }
                 let flow = &self.flow;
-                if let Some(timeout) = self.keepalive.sent(|end| flow.has_sent(end)) {
+                if let Some(timeout) = self.keepalive.sent(|end| flow.has_sent(end))
+                    && self.failure.is_none()
+                {
                     io.set_deadline(timeout);
                 }
             }
@@ -331,6 +357,9 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
     }
 
     fn deadline(&mut self, io: &mut WsIo<'_, N>) {
+        if let Some(failure) = self.failure.take() {
+            return self.fail(*failure, Close::Linger, io);
+        }
         match self.phase {
             Phase::Open => match self.keepalive.due(!self.unread.is_full()) {
                 Due::Ping => self.ping(io),
@@ -353,7 +382,7 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
 
     fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.unread.is_full(),
+            Phase::Open => !self.unread.is_full() && self.failure.is_none(),
             Phase::Closing { .. } => true,
             Phase::Ended => false,
         }
