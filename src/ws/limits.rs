@@ -9,7 +9,6 @@ pub enum WsEngine {
     #[default]
     Native,
     /// The crate async-tungstenite, which does not compress.
-    #[cfg(feature = "tungstenite")]
     Tungstenite,
 }
 

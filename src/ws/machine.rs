@@ -20,7 +20,6 @@ use super::deflate::Deflate;
 use super::limits::WsEngine;
 use super::session::Session;
 use super::shared::WsShared;
-#[cfg(feature = "tungstenite")]
 use super::tungstenite::Tungstenite;
 use super::{WsCommand, WsEvent};
 
@@ -45,15 +44,13 @@ impl Envelope for Plain {
     }
 }
 
-/// A WebSocket machine. Where only one engine is built in it costs nothing over that engine's
-/// own.
+/// A WebSocket machine.
 #[derive(Debug)]
 pub enum WsMachine<N> {
     /// On our own engine.
     Native(Session<Native, N>),
     /// On the crate async-tungstenite.
-    #[cfg(feature = "tungstenite")]
-    Tungstenite(Box<Session<Tungstenite, N>>),
+    Tungstenite(Session<Tungstenite, N>),
 }
 
 impl<N: Envelope> WsMachine<N> {
@@ -62,9 +59,8 @@ impl<N: Envelope> WsMachine<N> {
     pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> WsMachine<N> {
         match shared.config().engine {
             WsEngine::Native => WsMachine::Native(Session::new(shared, deflate, envelope)),
-            #[cfg(feature = "tungstenite")]
             WsEngine::Tungstenite => {
-                WsMachine::Tungstenite(Box::new(Session::new(shared, deflate, envelope)))
+                WsMachine::Tungstenite(Session::new(shared, deflate, envelope))
             }
         }
     }
@@ -75,7 +71,6 @@ macro_rules! on_machine {
     ($self:expr, $machine:ident => $call:expr) => {
         match $self {
             WsMachine::Native($machine) => $call,
-            #[cfg(feature = "tungstenite")]
             WsMachine::Tungstenite($machine) => $call,
         }
     };

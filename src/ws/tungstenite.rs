@@ -16,7 +16,7 @@ use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message as Theirs};
-use futures_core::Stream;
+use futures_lite::Stream;
 use smolcorn_actors::outbox::{Outbox, Payload};
 
 use super::close::Failure;
@@ -36,7 +36,7 @@ const READ_BUFFER_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct Tungstenite {
     /// Absent only if the crate could not begin.
-    stream: Option<WebSocketStream<Pipe>>,
+    stream: Option<Box<WebSocketStream<Pipe>>>,
     /// Bytes that are to come of the frame under way, its header included.
     frame_left: u64,
     skips_messages: bool,
@@ -52,7 +52,7 @@ impl Codec for Tungstenite {
             .max_frame_size(max);
         let begin = WebSocketStream::from_raw_socket(Pipe::default(), Role::Server, Some(config));
         Tungstenite {
-            stream: poll_once(begin),
+            stream: poll_once(begin).map(Box::new),
             frame_left: 0,
             skips_messages: false,
         }
