@@ -2,12 +2,15 @@
 have counted."""
 
 import json
+import math
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,11 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 INSTALL = "wrk, which makes the load, is not on PATH: install it (`apt install wrk`)"
 #: wrk gives up on a request after two seconds and stops soon after its time.
 GRACE_S = 15
+#: So many handshakes at a time keep a server busy.
+HANDSHAKE_PROCESSES = 8
+HANDSHAKES = re.compile(
+    rb"(\d+) connections in \d+ real seconds, (\d+) bytes read per connection"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class Generator:
         """Sends requests or messages for so long, from one thread on the core."""
         if load.websocket:
             return self.talk(load, load.websocket, port, seconds)
+        if load.unit == "handshake":
+            return self.shake_hands(load, port, seconds)
         with tempfile.NamedTemporaryFile() as body:
             body.write(load.body)
             body.flush()
@@ -81,7 +91,7 @@ class Generator:
         return command + [word for pair in headers.items() for word in pair]
 
     def talk(self, load: Load, talk: WebSocket, port: int, seconds: float) -> Counted:
-        if not self.clients:
+        if not (self.clients and self.clients.is_file()):
             raise Unsupported("the WebSocket clients are not built (--clients)")
         command = [str(self.clients), "--port", str(port), "--seconds", str(seconds)]
         command += ["--connections", str(load.connections)]
@@ -96,22 +106,48 @@ class Generator:
         frame = probe.frame(probe.payload(talk), talk.deflate)
         return self.run(command, float(int(seconds) + GRACE_S), frame)
 
+    def shake_hands(self, load: Load, port: int, seconds: float) -> Counted:
+        """Full handshakes, each with one request, made by processes of `openssl s_time`.
+
+        wrk would resume its sessions. There are no latencies; the time is rounded up.
+        """
+        words = ["openssl", "s_time", "-new", "-connect", f"{HOST}:{port}"]
+        words += ["-www", load.path, "-time", str(math.ceil(seconds))]
+        before, started = own_children_seconds(), time.monotonic()
+        processes = [self.start(words) for _ in range(HANDSHAKE_PROCESSES)]
+        outputs = [finish(one, "openssl", math.ceil(seconds), b"") for one in processes]
+        elapsed = time.monotonic() - started
+        made = [HANDSHAKES.search(output) for output, _ in outputs]
+        if not all(made):
+            said = (outputs[0][1] or outputs[0][0]).decode(errors="replace")
+            raise Failure(f"openssl s_time: {said.strip()}")
+        found = [tuple(map(int, match.groups())) for match in made if match]
+        if unread := sum(count for count, answer_bytes in found if not answer_bytes):
+            raise Failure(f"openssl s_time: {unread} connections without an answer")
+        busy = (own_children_seconds() - before) / elapsed
+        return Counted(sum(count for count, _ in found), elapsed, 0, 0, {}, busy)
+
+    def start(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                preexec_fn=partial(os.sched_setaffinity, 0, {self.core}),
+            )
+        except FileNotFoundError:
+            raise Unsupported(f"{command[0]} is not installed") from None
+
     def run(self, command: list[str], seconds: float, given: bytes = b"") -> Counted:
         name = Path(command[0]).name
         before = own_children_seconds()
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=partial(os.sched_setaffinity, 0, {self.core}),
-        ) as process:
-            output, errors = finish(process, name, seconds, given)
+        output, errors = finish(self.start(command), name, seconds, given)
         text = output.decode(errors="replace")
         last = text.rpartition('{"requests"')
-        if process.returncode or not last[1]:
+        if not last[1]:
             said = errors.decode(errors="replace").strip() or text.strip()
-            raise Failure(f"{name}: {said or process.returncode}")
+            raise Failure(f"{name}: {said}")
         counted = json.loads(last[1] + last[2])
         elapsed = counted["duration_us"] / 1e6
         return Counted(
@@ -139,6 +175,7 @@ def finish(
         raise Failure(f"{name} did not come to an end") from None
     finally:
         process.kill()
+        process.wait()
 
 
 def find_wrk() -> str:

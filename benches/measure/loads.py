@@ -135,9 +135,9 @@ def post(name: str, title: str, app: str, body: bytes, answer: bytes = HELLO) ->
     return Load(name, title, app, answer, method="POST", body=body)
 
 
-def echo_load(name: str, title: str, talk: WebSocket) -> Load:
+def echo_load(name: str, title: str, talk: WebSocket, connections: int = 64) -> Load:
     """A WebSocket load whose messages come back."""
-    return Load(name, title, "websocket:echo", websocket=talk)
+    return Load(name, title, "websocket:echo", connections=connections, websocket=talk)
 
 
 TEN = "plain:answer_10b"
@@ -246,6 +246,7 @@ LOADS = (
         TEN,
         tls=True,
         new_connections=True,
+        connections=8,
         floor=True,
     ),
     echo_load("ws-64b", "WebSocket echo, 64 B", WebSocket(64)),
@@ -257,7 +258,8 @@ LOADS = (
         "ws-16kb-16", "WebSocket echo, 16 KB, 16 in flight", WebSocket(16 * KB, 16)
     ),
     echo_load("ws-1mb", "WebSocket echo, 1 MB", WebSocket(MB)),
-    echo_load("ws-1mb-16", "WebSocket echo, 1 MB, 16 in flight", WebSocket(MB, 16)),
+    # Not more connections: servers keep all that is in flight in their memory.
+    echo_load("ws-1mb-16", "WebSocket echo, 1 MB, 16 in flight", WebSocket(MB, 16), 8),
     echo_load(
         "ws-deflate",
         "WebSocket echo, 16 KB compressed",

@@ -230,8 +230,8 @@ def measured(entry: Entry, subject: Entry, load: Load) -> list[str]:
         compared = f"{median(found):.2f}× ({min(found):.2f} to {max(found):.2f})"
     cpu, system = summary.cpu_us_per_request, summary.system_us_per_request
     latencies = [tables.duration(us) for us in (summary.p50_us, summary.p99_us)]
-    if load.pipelined > 1:
-        # wrk takes no times of requests that share a write.
+    if load.pipelined > 1 or load.unit == "handshake":
+        # wrk takes no times of requests that share a write, and openssl takes none at all.
         latencies = ["", ""]
     return [
         f"{summary.requests_per_second:,.0f} ±{summary.spread:.0%}",
