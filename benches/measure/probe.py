@@ -34,18 +34,22 @@ def check(load: Load, port: int) -> None:
 
 def check_http(load: Load, port: int) -> None:
     connection = connect(load, port)
+    # The second request shows that the connection is kept.
+    for _ in range(2):
+        ask(connection, load)
+    connection.close()
+
+
+def ask(connection: http.client.HTTPConnection, load: Load) -> None:
+    """One request, whose answer must be right."""
     try:
-        # The second request shows that the connection is kept.
-        for _ in range(2):
-            connection.request(
-                load.method, load.path, load.body or None, dict(load.headers)
-            )
-            response = connection.getresponse()
-            judge(load, response.status, response.read())
+        connection.request(
+            load.method, load.path, load.body or None, dict(load.headers)
+        )
+        response = connection.getresponse()
+        judge(load, response.status, response.read())
     except http.client.HTTPException as error:
         raise Failure(f"gave no proper answer: {error!r}") from None
-    finally:
-        connection.close()
 
 
 def connect(load: Load, port: int) -> http.client.HTTPConnection:

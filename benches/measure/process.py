@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,6 +21,8 @@ from .servers import HOST, Launch, Server, Tls
 APPS = Path(__file__).parents[1] / "apps"
 START_S = 30
 STOP_S = 5
+#: So many times longer where another program looks on.
+WRAPPED_PATIENCE = 10
 POLL_S = 0.003
 #: The exit status of a program that does not know the options it is given.
 USAGE_ERROR = 2
@@ -41,8 +43,6 @@ class Running:
 
     pid: int
     port: int
-    #: From the start of the process to the answer.
-    start_s: float
 
 
 class Workshop:
@@ -75,16 +75,21 @@ class Workshop:
 
     @contextmanager
     def running(
-        self, server: Server, launch: Launch, cores: set[int]
+        self,
+        server: Server,
+        launch: Launch,
+        cores: set[int],
+        wrapper: Sequence[str] = (),
     ) -> Iterator[Running]:
         """The server on those cores, until the block ends.
 
         What it prints goes to a file, and so does its access log. If it ends by itself, the
-        failure quotes its last line.
+        failure quotes its last line. A wrapper is a program that runs it and looks on; all then
+        takes longer.
         """
-        command = server.command(launch)
+        command = [*wrapper, *server.command(launch)]
+        patience = WRAPPED_PATIENCE if wrapper else 1
         with tempfile.TemporaryFile("w+", errors="replace") as output:
-            started = time.monotonic()
             process = subprocess.Popen(
                 command,
                 cwd=APPS,
@@ -96,8 +101,8 @@ class Workshop:
                 preexec_fn=partial(os.sched_setaffinity, 0, cores),
             )
             try:
-                wait_until_listening(process, launch.port)
-                yield Running(process.pid, launch.port, time.monotonic() - started)
+                wait_until_listening(process, launch.port, START_S * patience)
+                yield Running(process.pid, launch.port)
                 if process.poll() is not None:
                     raise Failure(f"ended by itself with status {process.returncode}")
             except Failure as failure:
@@ -110,7 +115,7 @@ class Workshop:
                 kind = Unsupported if process.returncode == USAGE_ERROR else Failure
                 raise kind(said) from None
             finally:
-                stop(process)
+                stop(process, STOP_S * patience)
 
     def environment(self) -> dict[str, str]:
         own = {
@@ -151,18 +156,20 @@ def free_port() -> int:
         return port
 
 
-def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_until_listening(
+    process: "subprocess.Popen[bytes]", port: int, start_s: float
+) -> None:
     """Returns when the server takes a connection."""
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + start_s
     while True:
         try:
-            socket.create_connection((HOST, port), START_S).close()
+            socket.create_connection((HOST, port), start_s).close()
             return
         except OSError:
             if process.poll() is not None:
                 raise Failure(f"did not start: status {process.returncode}") from None
             if time.monotonic() > deadline:
-                raise Failure(f"did not listen within {START_S} s") from None
+                raise Failure(f"did not listen within {start_s} s") from None
             time.sleep(POLL_S)
 
 
@@ -174,15 +181,20 @@ def check(running: Running, load: Load) -> None:
         raise Failure(f"did not answer: {error}") from None
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]", stop_s: float) -> None:
     """Asks the server to end, and ends what is left of its process group."""
-    process.terminate()
+    signal_group(process, signal.SIGTERM)
     try:
-        process.wait(STOP_S)
+        process.wait(stop_s)
     except subprocess.TimeoutExpired:
         pass
+    signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
+    """The group is the server's own; a program that looks on does not hand signals down."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, number)
     except ProcessLookupError:
         pass
-    process.wait()
