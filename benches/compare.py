@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -147,12 +148,23 @@ def command(options: argparse.Namespace) -> str:
     return " ".join(words)
 
 
-def versions(wrk: str, servers: Sequence[Server]) -> dict[str, str]:
+def versions(wrk: str, servers: Sequence[Server], other: str | None) -> dict[str, str]:
     found = {"Python": platform.python_version()}
+    if other:
+        found["other Python"] = version_of(other)
     for name in [*(server.name for server in servers), *GROUND]:
         found[name] = installed_version(name)
     name, _, version = generator.version(wrk).partition(" ")
     return {**found, name: version}
+
+
+def version_of(python: str) -> str:
+    words = [python, "-c", "import platform; print(platform.python_version())"]
+    try:
+        run = subprocess.run(words, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(f"--other-python {python}: {error}") from None
+    return run.stdout.strip()
 
 
 def measure(options: argparse.Namespace, folder: Path) -> Report:
@@ -162,7 +174,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Report:
     # This process does little, but not beside the server.
     os.sched_setaffinity(0, {cores.generator})
     footprint.allow_descriptors()
-    found = versions(wrk, what.servers)
+    found = versions(wrk, what.servers, options.other_python)
     print(f"It takes about {what.minutes():.0f} minutes.")
     if sys.version_info < EAGER_TASKS:
         print(f"This Python has no eager tasks; from 3.12 on {SUBJECT} is faster.")

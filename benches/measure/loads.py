@@ -135,9 +135,22 @@ def post(name: str, title: str, app: str, body: bytes, answer: bytes = HELLO) ->
     return Load(name, title, app, answer, method="POST", body=body)
 
 
-def echo_load(name: str, title: str, talk: WebSocket, connections: int = 64) -> Load:
+def echo_load(
+    name: str,
+    title: str,
+    talk: WebSocket,
+    connections: int = 64,
+    readme: bool = False,
+) -> Load:
     """A WebSocket load whose messages come back."""
-    return Load(name, title, "websocket:echo", connections=connections, websocket=talk)
+    return Load(
+        name,
+        title,
+        "websocket:echo",
+        connections=connections,
+        websocket=talk,
+        readme=readme,
+    )
 
 
 TEN = "plain:answer_10b"
@@ -158,21 +171,21 @@ LOADS = (
     post("post-1mb", "POST of 1 MB", "plain:read_body", plain(MB)),
     post(
         "echo-10kb",
-        "streamed echo of 10 KB",
+        "Streamed echo of 10 KB",
         "plain:echo",
         plain(10 * KB),
         plain(10 * KB),
     ),
     post(
         "echo-100kb",
-        "streamed echo of 100 KB",
+        "Streamed echo of 100 KB",
         "plain:echo",
         plain(100 * KB),
         plain(100 * KB),
     ),
     Load(
         "chunks-20",
-        "answer streamed in 20 chunks",
+        "Answer streamed in 20 chunks",
         "plain:chunks",
         plain(2000),
         readme=True,
@@ -242,14 +255,14 @@ LOADS = (
     Load("tls", "10-byte answer over TLS", TEN, tls=True, floor=True, readme=True),
     Load(
         "tls-handshakes",
-        "full TLS handshakes",
+        "Full TLS handshakes",
         TEN,
         tls=True,
         new_connections=True,
         connections=8,
         floor=True,
     ),
-    echo_load("ws-64b", "WebSocket echo, 64 B", WebSocket(64)),
+    echo_load("ws-64b", "WebSocket echo, 64 B", WebSocket(64), readme=True),
     echo_load(
         "ws-64b-16", "WebSocket echo, 64 B, 16 in flight", WebSocket(64, in_flight=16)
     ),

@@ -155,7 +155,7 @@ class Report:
         present = {entry.server.name for row in rows for entry in row.entries}
         peers = [name for name in README_PEERS if name in present]
         lines = tables.head(
-            ["Load", "requests/s", *(f"× {p}" for p in peers), "CPU/request"]
+            ["Load", "per second", *(f"× {p}" for p in peers), "CPU each"]
         )
         for row in rows:
             summary = summarise(subject_of(row))

@@ -109,9 +109,8 @@ def granian(mode: str) -> Callable[[Launch], list[str]]:
             ]
         if launch.crowd:
             # The backlog is also how many connections it serves, and the time for a request's
-            # head how long a connection may be idle.
-            words += ["--backlog", str(CROWD)]
-            words += ["--http1-header-read-timeout", str(PATIENT_S * 1000)]
+            # head how long a connection may be idle: a minute is the most that it takes.
+            words += ["--backlog", str(CROWD), "--http1-header-read-timeout", "60000"]
         return [*words, launch.app]
 
     return command
