@@ -175,7 +175,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Report:
     os.sched_setaffinity(0, {cores.generator})
     footprint.allow_descriptors()
     found = versions(wrk, what.servers, options.other_python)
-    print(f"It takes about {what.minutes():.0f} minutes.")
+    print(f"It takes about {what.minutes():.0f} min.")
     if sys.version_info < EAGER_TASKS:
         print(f"This Python has no eager tasks; from 3.12 on {SUBJECT} is faster.")
     print(flush=True)

@@ -50,7 +50,8 @@ class Workshop:
 
     def __init__(self, folder: Path, other_python: str | None = None) -> None:
         self.folder = folder
-        self.other_python = other_python
+        # Servers run in another folder. The path may be a link into an environment: it is kept.
+        self.other_python = other_python and os.path.abspath(other_python)
         self.file = folder / "50kb.bin"
         self.file.write_bytes(b"x" * FILE_BYTES)
         self.tls = cache(partial(make_certificate, folder))
