@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import environment, loops, signals
+from smolcorn import certificates, environment, loops, signals
 from smolcorn.config import Settings, configure_logging
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, EXIT_STARTUP, StartupError
 from smolcorn.interfaces import Application, load_application
@@ -54,6 +54,7 @@ def run(settings: Settings) -> int:
         return error.exit_code
     try:
         settings = environment.complete(settings)
+        certificates.load(settings)
         application = load_application(settings)
         return Server(settings).run(application, loops.loop_factory(settings.loop))
     except StartupError as error:
@@ -116,6 +117,7 @@ class Server:
         """Serves on the running loop, and returns the exit status. Signals that came
         meanwhile are delivered at the end."""
         settings = environment.complete(self.settings)
+        certificates.load(settings)
         application = load_application(settings)
         self.settings = settings
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
@@ -192,14 +194,15 @@ class Server:
                 self._changed.set,
                 lambda: self._limit_reached(settings.limit_max_requests),
             )
-            engine.start(sockets)
-            self._announce(engine, sockets)
-            self.started = True
-            await self._until(lambda: self.should_exit)
-            _logger.info("Shutting down")
-            engine.stop()
-            _close(sockets)
-            await self._drain(engine)
+            with certificates.kept_fresh(settings, on_signal=self._owns_process):
+                engine.start(sockets)
+                self._announce(engine, sockets)
+                self.started = True
+                await self._until(lambda: self.should_exit)
+                _logger.info("Shutting down")
+                engine.stop()
+                _close(sockets)
+                await self._drain(engine)
         finally:
             _close(sockets)
             if engine is not None:

@@ -15,5 +15,6 @@ pub mod engine;
 pub mod module;
 pub mod settings;
 pub mod sockets;
+pub mod tls;
 pub mod turn;
 pub mod wake;

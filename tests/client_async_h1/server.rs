@@ -57,6 +57,7 @@ impl Server {
             &HttpFactory::new(HttpConfig::default(), engine),
             &dispatch,
             &Limits::default(),
+            None,
         )
         .unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -133,7 +134,10 @@ impl Application {
                 self.connections.remove(&connection).unwrap();
             }
             ToDispatch::AcceptFailed { error, .. } => panic!("{error}"),
-            ToDispatch::ListenerStopped { .. } | ToDispatch::Trace { .. } => {}
+            ToDispatch::Secured { .. }
+            | ToDispatch::HandshakeFailed { .. }
+            | ToDispatch::ListenerStopped { .. }
+            | ToDispatch::Trace { .. } => {}
         }
     }
 }
@@ -154,6 +158,9 @@ impl Connection {
             }
             HttpEvent::Sent { .. } | HttpEvent::Disconnect { .. } => {}
             HttpEvent::Warning(warning) => panic!("{warning:?}"),
+            HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
+                panic!("nobody asked for a WebSocket")
+            }
         }
         if let Some(request) = self.request.take_if(|request| request.body_complete) {
             self.answer(*request);
