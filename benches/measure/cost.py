@@ -90,10 +90,10 @@ class Meter:
         launch = self.workshop.launch(load)
         try:
             with self.workshop.running(server, launch, {self.core}, wrapper) as running:
-                connection = probe.connect(load, running.port)
-                for _ in range(requests):
-                    probe.ask(connection, load)
-                connection.close()
+                request = probe.raw_request(load, running.port)
+                with probe.connect(load, running.port) as connection:
+                    for _ in range(requests):
+                        probe.ask(connection, request, load)
         except FileNotFoundError:
             raise Unsupported(f"{wrapper[0]} is not installed") from None
         except OSError as error:
