@@ -94,7 +94,7 @@ class Workshop:
             process = subprocess.Popen(
                 command,
                 cwd=APPS,
-                env=self.environment(),
+                env=self.environment(repeatable=bool(wrapper)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -118,11 +118,17 @@ class Workshop:
             finally:
                 stop(process, STOP_S * patience)
 
-    def environment(self) -> dict[str, str]:
-        own = {
-            k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)
+    def environment(self, repeatable: bool) -> dict[str, str]:
+        """Without settings of the shell's; `repeatable` gives strings the same hashes each time."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(FOREIGN_VARIABLES)
         }
-        return {**own, "BENCH_FILE": str(self.file)}
+        environment["BENCH_FILE"] = str(self.file)
+        if repeatable:
+            environment["PYTHONHASHSEED"] = "0"
+        return environment
 
 
 def make_certificate(folder: Path) -> Tls:
