@@ -211,9 +211,7 @@ fn what_does_not_exist_yet_is_said() {
         ("--reload", "Option '--reload'"),
         ("--reload-delay=1", "Option '--reload-delay'"),
         ("--http2", "Option '--http2'"),
-        ("--ws-max-size=1", "Option '--ws-max-size'"),
         ("--workers=2", "Option '--workers' above 1"),
-        ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
             "Invalid value for '--interface': 'wsgi'",
