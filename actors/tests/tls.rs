@@ -379,6 +379,7 @@ fn a_server_that_stops_lets_a_handshake_end() {
         let server = tls::server(kind, Limits::default(), echo);
         let (socket, peer) = server.connect();
         let mut client = tls::client(socket, VERSIONS[1]);
+        client.conn.write_tls(&mut client.sock).unwrap();
         server.running.stop();
         client.conn.complete_io(&mut client.sock).unwrap();
         server.until_told(&peer, &Told::Drain);
@@ -386,6 +387,26 @@ fn a_server_that_stops_lets_a_handshake_end() {
         tls::expect(&mut client, b"late\n");
         peer.tell(Tell::Close(Close::Flush));
         assert_eq!(tls::read_to_end(&mut client).unwrap(), b"");
+        server.until(|seen| matches!(seen, Seen::ListenerStopped(1)).then_some(()));
+    });
+}
+
+#[test]
+fn a_server_that_stops_does_not_wait_for_those_who_say_nothing() {
+    in_each_placement(|kind| {
+        let limits = Limits {
+            handshake_drain_timeout: Duration::from_millis(200),
+            ..Limits::default()
+        };
+        let server = tls::server(kind, limits, |_| None);
+        let (mut silent, silents) = server.connect();
+        let (mut halting, haltings) = server.connect();
+        halting.write_all(&[22, 3]).unwrap();
+        server.running.stop();
+        assert_eq!(server.until_closed(&silents), StopReason::Finished);
+        assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+        assert_eq!(server.until_closed(&haltings), StopReason::HandshakeFailed);
+        assert_eq!(halting.read(&mut [0]).unwrap_or(0), 0);
         server.until(|seen| matches!(seen, Seen::ListenerStopped(1)).then_some(()));
     });
 }
