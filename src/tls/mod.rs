@@ -117,7 +117,7 @@ impl TlsChooser for TlsServer {
 
 /// Bytes from hexadecimal digits.
 fn hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())
