@@ -57,7 +57,9 @@ def test_headers_of_the_answer_in_their_order(
     start: Start, placement: Placement
 ) -> None:
     server = start(APP, *placement.options, "--header", "x-more:here")
-    with ws.connect(server, "/accept?protocol=b", b"Sec-WebSocket-Protocol: a, b") as socket:
+    with ws.connect(
+        server, "/accept?protocol=b", b"Sec-WebSocket-Protocol: a, b"
+    ) as socket:
         names = [name for name, _ in socket.headers]
         assert names == [
             b"Upgrade",
@@ -196,7 +198,9 @@ def test_bad_handshakes(
     with bare.connect() as wire:
         response = wire.send(request_ + ws.text("never read")).response()
         assert response.status == status
-        assert response.body.decode() == f"Failed to open a WebSocket connection: {why}.\n"
+        assert (
+            response.body.decode() == f"Failed to open a WebSocket connection: {why}.\n"
+        )
         length = str(len(response.body)).encode()
         assert response.headers == [
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -205,7 +209,9 @@ def test_bad_handshakes(
             (b"connection", b"close"),
         ]
         wire.expect_end()
-    bare.stderr.wait_for(f"^WARNING:  Invalid WebSocket handshake received: {status} ", start=before)
+    bare.stderr.wait_for(
+        f"^WARNING:  Invalid WebSocket handshake received: {status} ", start=before
+    )
 
 
 def test_handshake_with_a_body_is_refused(server: Server) -> None:
@@ -302,7 +308,7 @@ def test_denial_is_streamed(bare: Server) -> None:
         start=before,
     )
     assert "ERROR" not in bare.stderr.since(before)
-    assert '/deny' not in bare.stdout.text
+    assert "/deny" not in bare.stdout.text
 
 
 def test_denial_waits_for_a_slow_client(server: Server) -> None:
@@ -410,7 +416,9 @@ def test_messages_as_the_application_sends_them(server: Server) -> None:
     assert server.reported(ticket) == "UnicodeEncodeError"
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 1_000_000, 16 * 2**20])
+@pytest.mark.parametrize(
+    "size", [0, 1, 125, 126, 127, 65535, 65536, 1_000_000, 16 * 2**20]
+)
 def test_sizes(server: Server, size: int) -> None:
     payload = (bytes(range(256)) * (size // 256 + 1))[:size]
     with ws.connect(server, "/echo") as socket:
@@ -468,7 +476,9 @@ CLIENT_CLOSES = [
 ]
 
 
-@pytest.mark.parametrize(("sent", "code", "reason", "echo"), CLIENT_CLOSES, ids=range(len(CLIENT_CLOSES)))
+@pytest.mark.parametrize(
+    ("sent", "code", "reason", "echo"), CLIENT_CLOSES, ids=range(len(CLIENT_CLOSES))
+)
 def test_client_closes(
     server: Server, sent: bytes, code: int, reason: str, echo: ws.Frame
 ) -> None:
@@ -637,4 +647,6 @@ def test_several_that_receive(server: Server) -> None:
 def test_close_codes_travel_in_two_bytes() -> None:
     # The harness itself: what the table above compares with.
     assert ws.closing(1000, "a").payload == struct.pack("!H", 1000) + b"a"
-    assert ws.frame(ws.TEXT, b"Hello") == b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+    assert (
+        ws.frame(ws.TEXT, b"Hello") == b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+    )

@@ -148,7 +148,9 @@ def test_reading_stops_when_the_application_is_behind(server: Server) -> None:
 
 
 def test_queue_is_counted_in_messages(start: Start, placement: Placement) -> None:
-    server = start(APP, *placement.options, "--ws-max-queue", "2", "--log-level", "trace")
+    server = start(
+        APP, *placement.options, "--ws-max-queue", "2", "--log-level", "trace"
+    )
     ticket = server.ticket()
     with ws.connect(server, f"/slow?stop=10&ticket={ticket}") as socket:
         assert server.reported(ticket) == "waiting"
@@ -218,7 +220,13 @@ def test_pings_come_and_a_dead_client_is_noticed(
 def test_busy_application_is_no_dead_client(start: Start) -> None:
     """With threads, pings come and pongs are seen while the application holds the loop."""
     server = start(
-        APP, "--io-threads", "1", "--ws-ping-interval", "0.1", "--ws-ping-timeout", "0.3"
+        APP,
+        "--io-threads",
+        "1",
+        "--ws-ping-interval",
+        "0.1",
+        "--ws-ping-timeout",
+        "0.3",
     )
     ticket = server.ticket()
     with ws.connect(server, f"/busy?ticket={ticket}") as socket:
@@ -236,7 +244,13 @@ def test_busy_application_is_no_dead_client(start: Start) -> None:
 def test_loop_that_was_busy_is_no_dead_client(start: Start) -> None:
     """Fused, a pong that came in time counts, however late it is read."""
     server = start(
-        APP, "--io-threads", "0", "--ws-ping-interval", "0.1", "--ws-ping-timeout", "0.2"
+        APP,
+        "--io-threads",
+        "0",
+        "--ws-ping-interval",
+        "0.1",
+        "--ws-ping-timeout",
+        "0.2",
     )
     with ws.connect(server, "/busy") as socket:
         ping = socket.read()

@@ -353,5 +353,3 @@ async def crowd(scope: Scope, receive: Receive, send: Send) -> None:
                 await say(other, message["text"])
     finally:
         CROWD.discard(send)
-
-

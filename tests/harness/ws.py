@@ -156,7 +156,9 @@ class Socket:
         self.wire.expect_end()
 
 
-def connect(server: Server, path: str = "/", *lines: bytes, behind: bytes = b"") -> Socket:
+def connect(
+    server: Server, path: str = "/", *lines: bytes, behind: bytes = b""
+) -> Socket:
     """Opens a WebSocket. `behind` goes out with the handshake."""
     key = base64.b64encode(os.urandom(16))
     wire = server.connect()
