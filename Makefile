@@ -151,7 +151,7 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python
 	$(TOOLS)/bin/mypy src/embed .ci
-	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py
+	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py benches/application.py
 	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
