@@ -341,7 +341,9 @@ fn drive_fused(
         if watcher.drain(&mailbox) > 0 {
             turn = fused.run_ready();
         }
-        if !turn.more_work && mailbox.is_empty() && !fused.take_armed() {
+        let idle = !turn.more_work && mailbox.is_empty() && !fused.take_armed();
+        // The turn may have taken the notification that came with it.
+        if idle && !stopped.load(Ordering::Acquire) {
             wait_readable(fused.descriptor(), turn.next_deadline);
         }
     }
