@@ -7,12 +7,14 @@ PYTHON ?= python3
 # What `make run` serves, and its other arguments.
 APP ?= examples.hello:app
 ARGS ?=
-# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi".
+# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi". The row on
+# another Python is measured if OTHER_PYTHON names one, as python3.11.
 QUICK ?=
 BENCH_ARGS ?=
 # Which cases `make autobahn` runs, as 9.*; and what it runs the suite with.
 CASES ?=
 PYTHON27 ?= python2.7
+OTHER_PYTHON ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -34,6 +36,9 @@ TOOLS := build/tools
 COUNTS := $(BUILD)/counts
 BENCH := $(BUILD)/bench
 AUTOBAHN := build/autobahn
+OTHER_VERSION = $(word 2,$(shell $(OTHER_PYTHON) -I -S .ci/python_facts.py))
+# What loads servers with WebSocket messages: no part of smolcorn, and the same for all Pythons.
+CLIENTS := build/clients/release/websocket-clients
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -48,13 +53,14 @@ PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python test-async-h1 wheel binary bench autobahn lint fmt clean
+.PHONY: help run test test-rust test-python test-async-h1 wheel binary autobahn lint fmt clean
+.PHONY: bench bench-instructions bench-syscalls bench-time bench-environment
 .PHONY: clear-counts suite-rust suite-wheel suite-binary suite-async-h1
 # The suites take turns, and the counts come last.
 .NOTPARALLEL:
 
 help:  ## Shows this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-19s %s\n", $$1, $$2 }'
 	@echo '  Variables: PYTHON=$(PYTHON) APP=$(APP) ARGS="$(ARGS)" PYTEST_ARGS="$(PYTEST_ARGS)"'
 
 run: $(VENV)/.wheel $(VENV)/.examples  ## Serves APP (examples.hello:app) with ARGS
@@ -112,8 +118,23 @@ binary:  ## Builds target/release/smolcorn, which embeds Python
 wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 	@ls $(BUILD)/wheel/*.whl
 
-bench: $(BENCH)/.installed  ## Measures smolcorn beside its peers; QUICK=1 takes two minutes
-	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+bench: $(BENCH)/.installed $(CLIENTS)  ## Measures smolcorn beside its peers; QUICK=1 takes three minutes
+	$(if $(OTHER_PYTHON),$(MAKE) PYTHON=$(OTHER_PYTHON) bench-environment)
+	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) --clients $(CLIENTS) \
+	    --wheel $(BUILD)/wheel/*.whl --binary $(BINARY) \
+	    $(if $(OTHER_PYTHON),--other-python build/py$(OTHER_VERSION)/bench/bin/python) $(BENCH_ARGS)
+
+bench-environment: $(BENCH)/.installed
+
+PER_REQUEST = $(BENCH)/bin/python benches/per_request.py $(@:bench-%=%) $(BENCH_ARGS)
+bench-instructions: $(BENCH)/.installed  ## Counts the instructions of one request, with valgrind
+	$(PER_REQUEST)
+
+bench-syscalls: $(BENCH)/.installed  ## Counts the system calls of one request, with strace
+	$(PER_REQUEST)
+
+bench-time: $(BENCH)/.installed  ## Shows where the time of one request goes, with perf
+	$(PER_REQUEST)
 
 autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite; CASES='9.*' for some
 	env SMOLCORN_BIN=$(INSTALLED) $(VENV)/bin/python tests/autobahn/run.py \
@@ -124,14 +145,18 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo fmt --manifest-path benches/clients/Cargo.toml --check
+	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python
 	$(TOOLS)/bin/mypy src/embed .ci
-	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/apps/plain.py
+	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py
+	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
+	cargo fmt --manifest-path benches/clients/Cargo.toml
 	$(TOOLS)/bin/ruff check --fix --quiet $(CHECKED)
 	$(TOOLS)/bin/ruff format $(CHECKED)
 
@@ -170,6 +195,10 @@ $(AUTOBAHN)/.installed: tests/autobahn/requirements.txt
 	$(PYTHON27) -m pip install --quiet --target $(AUTOBAHN)/virtualenv virtualenv==20.15.1
 	env PYTHONPATH=$(AUTOBAHN)/virtualenv $(PYTHON27) -m virtualenv --quiet $(AUTOBAHN)/venv
 	$(AUTOBAHN)/venv/bin/python -m pip install --quiet -r tests/autobahn/requirements.txt
+	touch $@
+
+$(CLIENTS): benches/clients/Cargo.toml benches/clients/Cargo.lock $(wildcard benches/clients/src/*.rs)
+	cargo build --release --manifest-path benches/clients/Cargo.toml --target-dir build/clients $(CARGO_FLAGS)
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt
