@@ -146,6 +146,15 @@ fn text_is_checked_while_it_is_inflated() {
 }
 
 #[test]
+fn wrong_text_before_wrong_data_is_wrong_text() {
+    // "Hello" with its first byte turned to 0xff, in a stored block, then a block of no kind.
+    let wrong = b"\x00\x05\x00\xfa\xff\xffello\x07";
+    let mut peer = peer();
+    peer.send(frame(FIN | RSV1 | TEXT, wrong));
+    peer.expect_failure(1007, "");
+}
+
+#[test]
 fn a_bomb_is_not_inflated() {
     let bomb = compressed(&vec![0; 50_000_000]);
     assert!(bomb.len() < 60_000);
