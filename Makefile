@@ -11,10 +11,10 @@ ARGS ?=
 # another Python is measured if OTHER_PYTHON names one, as python3.11.
 QUICK ?=
 BENCH_ARGS ?=
+OTHER_PYTHON ?=
 # Which cases `make autobahn` runs, as 9.*; and what it runs the suite with.
 CASES ?=
 PYTHON27 ?= python2.7
-OTHER_PYTHON ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -35,10 +35,10 @@ VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
 BENCH := $(BUILD)/bench
-AUTOBAHN := build/autobahn
 OTHER_VERSION = $(word 2,$(shell $(OTHER_PYTHON) -I -S .ci/python_facts.py))
 # What loads servers with WebSocket messages: no part of smolcorn, and the same for all Pythons.
 CLIENTS := build/clients/release/websocket-clients
+AUTOBAHN := build/autobahn
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -190,15 +190,15 @@ $(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
 	$(BENCH)/bin/python $(PIP) -r benches/requirements.txt $(BUILD)/wheel/*.whl
 	touch $@
 
+$(CLIENTS): benches/clients/Cargo.toml benches/clients/Cargo.lock $(wildcard benches/clients/src/*.rs)
+	cargo build --release --manifest-path benches/clients/Cargo.toml --target-dir build/clients $(CARGO_FLAGS)
+	touch $@
+
 # Python 2.7 has no venv.
 $(AUTOBAHN)/.installed: tests/autobahn/requirements.txt
 	$(PYTHON27) -m pip install --quiet --target $(AUTOBAHN)/virtualenv virtualenv==20.15.1
 	env PYTHONPATH=$(AUTOBAHN)/virtualenv $(PYTHON27) -m virtualenv --quiet $(AUTOBAHN)/venv
 	$(AUTOBAHN)/venv/bin/python -m pip install --quiet -r tests/autobahn/requirements.txt
-	touch $@
-
-$(CLIENTS): benches/clients/Cargo.toml benches/clients/Cargo.lock $(wildcard benches/clients/src/*.rs)
-	cargo build --release --manifest-path benches/clients/Cargo.toml --target-dir build/clients $(CARGO_FLAGS)
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt

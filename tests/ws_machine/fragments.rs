@@ -58,6 +58,8 @@ fn a_continuation_needs_a_beginning() {
         peer.send(text("a"));
         peer.expect_text("a");
         peer.send(frame(first, "b"));
+        // The application has not answered the message before.
+        peer.expire();
         peer.expect_failure(1002, "unexpected continuation frame");
     }
 }
