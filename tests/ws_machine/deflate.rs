@@ -179,6 +179,7 @@ fn exactly_the_limit() {
     let mut peer = peer();
     peer.send(frame(FIN | RSV1 | BINARY, compressed(&[7; 100_000])));
     peer.expect_binary(&[7; 100_000]);
+    peer.answer();
     peer.send(frame(FIN | RSV1 | BINARY, compressed(&[7; 100_001])));
     // The application has not answered the message before.
     peer.expire();
@@ -200,6 +201,7 @@ fn a_message_that_compression_makes_longer() {
     let mut peer = peer();
     peer.send(frame(FIN | RSV1 | BINARY, wire));
     peer.expect_binary(&noise);
+    peer.answer();
     peer.send(header(FIN | RSV1 | BINARY, 103_000));
     peer.expire();
     peer.expect_disconnected(

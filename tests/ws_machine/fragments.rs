@@ -57,6 +57,7 @@ fn a_continuation_needs_a_beginning() {
         let mut peer = Peer::new();
         peer.send(text("a"));
         peer.expect_text("a");
+        peer.answer();
         peer.send(frame(first, "b"));
         // The application has not answered the message before.
         peer.expire();
