@@ -10,4 +10,5 @@ pub mod net;
 pub mod percent;
 pub mod proxy;
 pub mod python;
+pub mod reload;
 pub mod ws;
