@@ -10,4 +10,6 @@ pub mod net;
 pub mod percent;
 pub mod proxy;
 pub mod python;
+#[cfg(unix)]
+pub mod supervisor;
 pub mod ws;

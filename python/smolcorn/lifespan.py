@@ -13,6 +13,7 @@ import enum
 import logging
 from typing import Any
 
+from smolcorn import worker
 from smolcorn.config import LifespanMode
 from smolcorn.interfaces import Application
 from smolcorn.types import Message
@@ -186,7 +187,8 @@ class Lifespan:
             _logger.debug("The application raised\n", exc_info=error)
             self._startup_answered(failed=False)
             return
-        _logger.error("Exception in 'lifespan' protocol\n", exc_info=error)
+        if self._phase is not Phase.WAITING or worker.may_complain():
+            _logger.error("Exception in 'lifespan' protocol\n", exc_info=error)
         if self._phase is Phase.WAITING:
             self.startup_failed = True
         elif self._phase is Phase.STOPPING:

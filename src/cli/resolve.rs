@@ -130,14 +130,23 @@ fn placement(io_threads: i64) -> Placement {
 fn workers(Int(number): super::arguments::AnyInt) -> Result<u32, UsageError> {
     match number {
         ..=1 => Ok(1),
-        _ => Err(UsageError::unavailable("Option '--workers' above 1")),
+        many => several(many.into(), "Option '--workers' above 1"),
+    }
+}
+
+/// More than one, where the system lets a parent hand sockets down.
+fn several(number: i128, what: &str) -> Result<u32, UsageError> {
+    if cfg!(unix) {
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    } else {
+        Err(UsageError::unavailable(what))
     }
 }
 
 fn web_concurrency(text: &str) -> Result<u32, UsageError> {
     match integer(text) {
         Some(..=1) => Ok(1),
-        Some(_) => Err(UsageError::unavailable("WEB_CONCURRENCY above 1")),
+        Some(many) => several(many, "WEB_CONCURRENCY above 1"),
         None => {
             let what = format!("{} is not a valid integer.", quoted(text));
             Err(UsageError::invalid_value("WEB_CONCURRENCY", &what))

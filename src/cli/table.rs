@@ -334,8 +334,7 @@ const PROCESSES: &[OptionSpec] = &[
         Integer,
         "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
     )
-    .partly("more than 1")
-    .notes("0 and below mean 1."),
+    .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
     OptionSpec::own(
         "python",
         Path,
