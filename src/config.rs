@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::reload::plan::Asked;
+
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
 
@@ -73,6 +75,8 @@ pub struct Config {
     pub limit_max_requests_jitter: u64,
     /// Processes that serve; `None` until the late environment has been read.
     pub workers: Option<u32>,
+    /// Whether, and how, the application is started anew when files change.
+    pub reload: Reload,
     /// How long a worker may be silent. One process has nobody that asks it.
     pub worker_healthcheck_timeout: Duration,
     /// How long requests in flight may go on after the first signal to stop.
@@ -118,6 +122,7 @@ impl Default for Config {
             limit_max_requests: None,
             limit_max_requests_jitter: 0,
             workers: None,
+            reload: Reload::default(),
             worker_healthcheck_timeout: Duration::from_secs(5),
             graceful_shutdown_timeout: Duration::from_secs(30),
             log_config: None,
@@ -340,6 +345,34 @@ impl WebSockets {
         match self {
             WebSockets::Auto => "auto",
             WebSockets::Off => "none",
+        }
+    }
+}
+
+/// [`Reload::delay`] of which nobody has said anything else.
+pub const RELOAD_DELAY_DEFAULT: Duration = Duration::from_millis(250);
+
+/// `--reload` and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Start anew when a file changes.
+    pub enabled: bool,
+    /// Folders and patterns.
+    pub asked: Asked,
+    /// How long it must be quiet after a change. At [`RELOAD_DELAY_DEFAULT`] a short burst of
+    /// changes needs less.
+    pub delay: Duration,
+    /// Look at the files, though the system may report changes.
+    pub polling: bool,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Reload {
+            enabled: false,
+            asked: Asked::default(),
+            delay: RELOAD_DELAY_DEFAULT,
+            polling: false,
         }
     }
 }

@@ -11,4 +11,6 @@ pub mod percent;
 pub mod proxy;
 pub mod python;
 pub mod reload;
+#[cfg(unix)]
+pub mod supervisor;
 pub mod ws;

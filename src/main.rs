@@ -5,7 +5,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use smolcorn::cli::Program;
+#[cfg(unix)]
+use smolcorn::cli::UsageError;
 use smolcorn::entry::{self, Request};
+#[cfg(unix)]
+use smolcorn::supervisor::child::WorkerProgram;
 
 mod embed;
 
@@ -29,6 +33,15 @@ fn run(argv: &[OsString]) -> i32 {
         Request::Serve(config) => config,
         Request::Exit(code) => return code,
     };
+    #[cfg(unix)]
+    match entry::supervised(&config) {
+        Ok(None) => {}
+        Ok(Some(supervision)) => return supervision.run(&config, &this_program(argv)),
+        Err(error) => {
+            embed::complain(error.text(&name).trim_end());
+            return UsageError::EXIT_CODE;
+        }
+    }
     match embed::start(config.python.as_deref(), argv) {
         Ok(interpreter) => {
             let code = interpreter.run(|py| entry::serve(py, &config));
@@ -38,6 +51,24 @@ fn run(argv: &[OsString]) -> i32 {
             embed::complain(&format!("Error: {why}"));
             EXIT_NO_PYTHON
         }
+    }
+}
+
+/// This program with the same command line, for its workers.
+#[cfg(unix)]
+fn this_program(argv: &[OsString]) -> WorkerProgram {
+    // The very program that runs, even when its file has been replaced meanwhile: parent and
+    // workers must understand each other.
+    let same = Path::new("/proc/self/exe");
+    let path = if same.exists() {
+        same.to_owned()
+    } else {
+        env::current_exe().unwrap_or_else(|_| "smolcorn".into())
+    };
+    WorkerProgram {
+        path,
+        name: argv.first().cloned(),
+        arguments: argv.iter().skip(1).cloned().collect(),
     }
 }
 

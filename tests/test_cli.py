@@ -124,8 +124,6 @@ def test_errors_of_the_option_syntax(
     "arguments",
     [
         ["--http2"],
-        ["--workers", "2"],
-        ["--reload"],
         ["--ssl-certfile", "/dev/null"],
         ["--ws", "websockets"],
         ["--interface", "wsgi"],

@@ -52,6 +52,11 @@ impl Stream {
         read
     }
 
+    /// Lets the next read ask the system, whatever its reactor has told.
+    pub fn assume_readable(&mut self) {
+        self.socket.assume_readable();
+    }
+
     /// Writes what fits of `slices` and says how many bytes that was.
     pub fn poll_write_vectored(
         &mut self,
@@ -60,11 +65,6 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         self.socket
             .poll_with_writable(context, |socket| send(socket, slices))
-    }
-
-    /// Waits until there may be room to write.
-    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_writable(context)
     }
 
     /// Writes what fits of the `len_bytes` bytes of a regular file from `offset` on, and says how

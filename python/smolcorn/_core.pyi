@@ -14,6 +14,38 @@ def main(argv: list[str]) -> int:
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
 
+def worker() -> Worker | None:
+    """The supervisor's worker that this process is; None where there is no supervisor."""
+
+@final
+class Worker:
+    """A worker process; what it tells its supervisor, and asks."""
+
+    @property
+    def stopping(self) -> bool:
+        """True when the whole server stops; False when others take over."""
+    @property
+    def hurried(self) -> bool:
+        """True when this worker is to end soon, because nobody serves until it has."""
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that all workers of one supervisor share."""
+    def ready(self) -> None:
+        """Says that connections are accepted."""
+    def failed(self, text: str) -> None:
+        """Says why the application cannot start; the last that is said."""
+    def recycle(self) -> None:
+        """Asks to be replaced."""
+    def may_complain(self) -> bool:
+        """Whether this worker, of all that cannot start, is the one to say why."""
+    def watch_loop(self, seconds: float, on_blocked: Callable[[float], None]) -> None:
+        """From now on `tick()` must come more often than every `seconds`; when it does
+        not, `on_blocked(seconds)` is called in a thread of its own."""
+    def unwatch_loop(self) -> None:
+        """The loop is no longer watched."""
+    def tick(self) -> None:
+        """Says that the loop runs."""
+
 class ClientDisconnected(OSError):
     """The client is gone: nothing can be sent to it any more."""
 

@@ -98,6 +98,9 @@ class Settings:
     timeout_graceful_shutdown: float
     """Seconds that requests in flight may go on after the first signal to stop."""
 
+    timeout_worker_healthcheck: float
+    """Seconds for which a worker's loop may be blocked before that is reported."""
+
     # Logging.
     log_config: str | Mapping[str, Any] | None
     """A file or a mapping for `logging.config`; None: `LOGGING_CONFIG`."""

@@ -16,11 +16,12 @@ import os
 import random
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import environment, loops, signals
+from smolcorn import environment, loops, signals, worker
 from smolcorn.config import Settings, configure_logging
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, EXIT_STARTUP, StartupError
 from smolcorn.interfaces import Application, load_application
@@ -45,26 +46,34 @@ def run(settings: Settings) -> int:
     After SIGTERM it does not return: the process dies of the signal when all is done,
     unless somebody handles it.
     """
+    worker.leave_interrupts_to_parent()
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
     try:
         configure_logging(settings)
     except StartupError as error:
-        print(f"ERROR:    {error}", file=sys.stderr)
+        if worker.may_complain():
+            print(f"ERROR:    {error}", file=sys.stderr)
+        worker.report_failure(str(error))
         return error.exit_code
     try:
         settings = environment.complete(settings)
         application = load_application(settings)
         return Server(settings).run(application, loops.loop_factory(settings.loop))
     except StartupError as error:
-        _logger.error("%s", error)
+        if worker.may_complain():
+            _logger.error("%s", error)
+        worker.report_failure(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_OK
     except SystemExit as error:
+        worker.report_failure(traceback.format_exc())
         return _status_of(error)
     except Exception:
-        sys.excepthook(*sys.exc_info())
+        if worker.may_complain():
+            sys.excepthook(*sys.exc_info())
+        worker.report_failure(traceback.format_exc())
         return EXIT_ERROR
 
 
@@ -123,6 +132,9 @@ class Server:
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal: the first one stops, the second forces, the third kills."""
+        if number == signal.SIGINT and worker.current() is not None:
+            # A terminal sends it to all processes; the supervisor decides what follows.
+            return
         self._captured.append(number)
         if self.force_exit:
             # Code that never lets the loop run cannot be stopped otherwise.
@@ -147,6 +159,7 @@ class Server:
         try:
             await self._start(lifespan)
             if lifespan.startup_failed and not lifespan.interrupted:
+                worker.report_failure(lifespan.failure)
                 self.exit_code = EXIT_STARTUP
                 return self.exit_code
             if not self.should_exit:
@@ -195,7 +208,8 @@ class Server:
             engine.start(sockets)
             self._announce(engine, sockets)
             self.started = True
-            await self._until(lambda: self.should_exit)
+            with worker.reporting(settings.timeout_worker_healthcheck):
+                await self._until(lambda: self.should_exit)
             _logger.info("Shutting down")
             engine.stop()
             _close(sockets)
@@ -222,6 +236,9 @@ class Server:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )
+        if worker.current() is not None:
+            # The supervisor has said so.
+            return
         for description in dict.fromkeys(socket.description for socket in sockets):
             is_url = description.startswith(("http://", "https://"))
             text = "Smolcorn running on %s (Press CTRL+C to quit)"
@@ -232,12 +249,16 @@ class Server:
         _logger.info(
             "Maximum request limit of %d exceeded. Terminating process.", limit
         )
-        self.should_exit = True
+        if (member := worker.current()) is not None:
+            # It goes on until another worker serves in its place.
+            member.recycle()
+        else:
+            self.should_exit = True
 
     async def _drain(self, engine: Engine) -> None:
         """Lets connections and requests end; when the time is over, ends them."""
         loop = asyncio.get_running_loop()
-        seconds = self.settings.timeout_graceful_shutdown
+        seconds = worker.patience_of(self.settings.timeout_graceful_shutdown)
         deadline = loop.time() + seconds
         warning = loop.call_later(seconds / 2, engine.disconnect_streams)
         try:

@@ -8,7 +8,9 @@ use argh::FromArgs;
 
 use super::error::UsageError;
 use super::normalise::Normalised;
-use super::values::{ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth};
+use super::values::{
+    Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
+};
 use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
 
 /// Any whole number.
@@ -224,7 +226,10 @@ pub struct Arguments {
     pub reload_exclude: Vec<String>,
     /// how often
     #[argh(option)]
-    pub reload_delay: Option<Number>,
+    pub reload_delay: Option<Delay>,
+    /// look
+    #[argh(option)]
+    pub reload_polling: Option<Truth>,
 }
 
 impl Arguments {

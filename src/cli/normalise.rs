@@ -437,8 +437,8 @@ mod tests {
                 .map_err(|error| error.message().to_owned())
         };
         assert_eq!(
-            refusal(&["--reload", "m:a"], &[]),
-            Err("Option '--reload' is not available in smolcorn 0.1 yet.".to_owned())
+            refusal(&["--http2", "m:a"], &[]),
+            Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(
             refusal(&["--ws-per-message-deflate=false", "m:a"], &[]),
@@ -451,7 +451,7 @@ mod tests {
             refusal(&["m:a"], &[("UVICORN_SSL_KEYFILE", "k.pem")]),
             Err("Option '--ssl-keyfile' is not available in smolcorn 0.1 yet.".to_owned())
         );
-        assert_eq!(refusal(&["m:a"], &[("UVICORN_RELOAD", "0")]), Ok(()));
+        assert_eq!(refusal(&["m:a"], &[("UVICORN_HTTP2", "0")]), Ok(()));
         assert_eq!(refusal(&["--port=1", "m:a"], &[]), Ok(()));
     }
 }

@@ -7,7 +7,9 @@ use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
     Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
+    RELOAD_DELAY_DEFAULT, Reload,
 };
+use crate::reload::plan::Asked;
 
 impl TryFrom<Arguments> for Config {
     type Error = UsageError;
@@ -20,6 +22,7 @@ impl TryFrom<Arguments> for Config {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
         let workers = given.workers.map(workers).transpose()?;
+        let reload = reload(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -59,6 +62,7 @@ impl TryFrom<Arguments> for Config {
                 .limit_max_requests_jitter
                 .map_or(config.limit_max_requests_jitter, |Int(n)| unsigned(n)),
             workers,
+            reload,
             worker_healthcheck_timeout: given
                 .timeout_worker_healthcheck
                 .map_or(config.worker_healthcheck_timeout, seconds),
@@ -126,18 +130,48 @@ fn placement(io_threads: i64) -> Placement {
     }
 }
 
+/// What the options of reloading say.
+fn reload(given: &Arguments) -> Result<Reload, UsageError> {
+    let enabled = given.reload.is_some_and(truth);
+    if enabled && !cfg!(unix) {
+        return Err(UsageError::unavailable("Option '--reload' on this system"));
+    }
+    let folders = given.reload_dir.iter().map(|folder| folder.0.clone());
+    Ok(Reload {
+        enabled,
+        asked: Asked {
+            folders: folders.collect(),
+            includes: given.reload_include.clone(),
+            excludes: given.reload_exclude.clone(),
+        },
+        delay: given
+            .reload_delay
+            .map_or(RELOAD_DELAY_DEFAULT, |delay| delay.0),
+        polling: given.reload_polling.is_some_and(truth),
+    })
+}
+
 /// None and below mean one, as with uvicorn.
 fn workers(Int(number): super::arguments::AnyInt) -> Result<u32, UsageError> {
     match number {
         ..=1 => Ok(1),
-        _ => Err(UsageError::unavailable("Option '--workers' above 1")),
+        many => several(many.into(), "Option '--workers' above 1"),
+    }
+}
+
+/// More than one, where the system lets a parent hand sockets down.
+fn several(number: i128, what: &str) -> Result<u32, UsageError> {
+    if cfg!(unix) {
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    } else {
+        Err(UsageError::unavailable(what))
     }
 }
 
 fn web_concurrency(text: &str) -> Result<u32, UsageError> {
     match integer(text) {
         Some(..=1) => Ok(1),
-        Some(_) => Err(UsageError::unavailable("WEB_CONCURRENCY above 1")),
+        Some(many) => several(many, "WEB_CONCURRENCY above 1"),
         None => {
             let what = format!("{} is not a valid integer.", quoted(text));
             Err(UsageError::invalid_value("WEB_CONCURRENCY", &what))

@@ -334,8 +334,7 @@ const PROCESSES: &[OptionSpec] = &[
         Integer,
         "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
     )
-    .partly("more than 1")
-    .notes("0 and below mean 1."),
+    .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
     OptionSpec::own(
         "python",
         Path,
@@ -435,32 +434,51 @@ const TLS: &[OptionSpec] = &[
 ];
 
 const RELOAD: &[OptionSpec] = &[
-    OptionSpec::uvicorn("reload", Flag, "Restart when a file changes.").planned(),
+    OptionSpec::uvicorn("reload", Flag, "Restart when a file changes.").notes(
+        "For development. Needs Unix. One process serves, whatever `--workers` says. Folders of \
+         version control, virtual environments, `node_modules`, caches, and what `.gitignore` \
+         files name are not watched.",
+    ),
     OptionSpec::uvicorn(
         "reload-dir",
         Path,
         "Directory to watch. Unset: the working directory.",
     )
     .repeatable("reload_dirs")
-    .notes("The environment variable is split at `:` (`;` on Windows).")
-    .planned(),
+    .notes("The environment variable is split at `:` (`;` on Windows)."),
     OptionSpec::uvicorn(
         "reload-include",
         TEXT,
-        "Pattern of files to watch, beside *.py.",
+        "Pattern of files to watch, beside *.py; or a directory to watch.",
     )
     .repeatable("reload_includes")
-    .planned(),
-    OptionSpec::uvicorn("reload-exclude", TEXT, "Pattern of files to leave out.")
-        .repeatable("reload_excludes")
-        .planned(),
+    .notes("`**` stands for any number of directories."),
+    OptionSpec::uvicorn(
+        "reload-exclude",
+        TEXT,
+        "Pattern of files to leave out; or a directory not to watch.",
+    )
+    .repeatable("reload_excludes")
+    .notes("`.*`, `.py[cod]`, `.sw.*` and `~*` are left out unless they are included."),
     OptionSpec::uvicorn(
         "reload-delay",
         Float,
-        "Seconds between two looks at the files.",
+        "Seconds without another change before the restart.",
     )
     .default("0.25")
-    .planned(),
+    .notes(
+        "At its default a single save waits for 0.05 seconds only; any other value is kept to. It \
+         is also the time between two looks at the files where the system reports no changes.",
+    ),
+    OptionSpec::own(
+        "reload-polling",
+        Flag,
+        "Look at the files again and again, though the system may report changes.",
+    )
+    .notes(
+        "For shared folders of containers and virtual machines. File systems of the network are \
+         known, and looked at without it.",
+    ),
 ];
 
 const GENERAL: &[OptionSpec] = &[

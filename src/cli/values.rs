@@ -107,6 +107,20 @@ impl FromArgValue for Seconds {
     }
 }
 
+/// A time of one of uvicorn's options that may be zero; what is below means zero, as there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay(pub Duration);
+
+impl FromArgValue for Delay {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        let Number(seconds) = Number::from_arg_value(text)?;
+        if seconds.is_nan() || seconds > SECONDS_MAX as f64 {
+            return Err(format!("{seconds} is not in the range x<={SECONDS_MAX}."));
+        }
+        Ok(Delay(Duration::from_secs_f64(seconds.max(0.0))))
+    }
+}
+
 /// A word for true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truth(pub bool);

@@ -20,6 +20,8 @@ use std::path::PathBuf;
 
 use socket2::Socket;
 
+use crate::config::Config;
+
 pub use error::BindError;
 #[cfg(unix)]
 pub use unix::SocketFile;
@@ -44,6 +46,26 @@ pub struct BindSpec {
     pub systemd: SystemdVars,
     /// Only for the descriptions: `https` instead of `http`.
     pub tls: bool,
+}
+
+impl BindSpec {
+    /// What `config` asks for; `env` looks environment variables up.
+    pub fn of(config: &Config, env: impl Fn(&str) -> Option<String>) -> BindSpec {
+        BindSpec {
+            host: config.host.clone(),
+            port: config.port,
+            uds: config.uds.clone(),
+            uds_mode: config.uds_mode,
+            fd: config.fd,
+            backlog: i32::try_from(config.backlog).unwrap_or(i32::MAX),
+            systemd: SystemdVars {
+                listen_pid: env("LISTEN_PID"),
+                listen_fds: env("LISTEN_FDS"),
+                listen_fdnames: env("LISTEN_FDNAMES"),
+            },
+            tls: false,
+        }
+    }
 }
 
 /// The variables of systemd's socket activation (sd_listen_fds(3)), as they stand in the

@@ -17,3 +17,5 @@ pub mod settings;
 pub mod sockets;
 pub mod turn;
 pub mod wake;
+#[cfg(unix)]
+pub mod worker;

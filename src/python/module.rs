@@ -15,6 +15,9 @@ pub mod core_module {
     use crate::python::settings::NativeConfig;
     #[pymodule_export]
     use crate::python::sockets::Socket;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use crate::python::worker::Worker;
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;
@@ -25,6 +28,17 @@ pub mod core_module {
     #[pyfunction]
     fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
         crate::python::sockets::bind(settings)
+    }
+
+    /// The supervisor's worker that this process is; `None` where there is no supervisor.
+    #[pyfunction]
+    fn worker(py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        #[cfg(unix)]
+        if let Some(worker) = crate::python::worker::current() {
+            return Ok(Some(Py::new(py, worker)?.into_any()));
+        }
+        let _ = py;
+        Ok(None)
     }
 
     /// The command line: parses `argv` (without the program's name), serves, and returns the

@@ -55,6 +55,10 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
         "timeout_graceful_shutdown",
         config.graceful_shutdown_timeout.as_secs_f64(),
     )?;
+    fields.set_item(
+        "timeout_worker_healthcheck",
+        config.worker_healthcheck_timeout.as_secs_f64(),
+    )?;
     let native = NativeConfig {
         config: config.clone(),
     };

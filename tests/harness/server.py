@@ -215,9 +215,20 @@ class Server:
         asleep = 0
         while asleep < 20:
             assert deadline.left(), "the main thread is always busy"
-            stat = Path(f"/proc/{self.pid}/task/{self.pid}/stat").read_text()
-            asleep = asleep + 1 if stat.rpartition(")")[2].split()[0] == "S" else 0
+            asleep = asleep + 1 if self._state(self.pid) == "S" else 0
             time.sleep(0.001)
+
+    def wait_until_stopped(self) -> None:
+        """Waits until a SIGSTOP has stopped all threads."""
+        deadline = Deadline()
+        tasks = Path(f"/proc/{self.pid}/task")
+        while any(self._state(int(task.name)) != "T" for task in tasks.iterdir()):
+            assert deadline.left(), "a thread goes on"
+            time.sleep(0.001)
+
+    def _state(self, thread: int) -> str:
+        stat = Path(f"/proc/{self.pid}/task/{thread}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0]
 
     def memory_peak_mib(self) -> float:
         """The largest resident size so far, MiB."""

@@ -42,6 +42,7 @@ def settings(app: str = "", **options: Any) -> Settings:
         "limit_max_requests": None,
         "limit_max_requests_jitter": 0,
         "timeout_graceful_shutdown": 30.0,
+        "timeout_worker_healthcheck": 5.0,
         "log_config": None,
         "log_level": None,
         "access_log": True,
@@ -145,6 +146,10 @@ def bind(settings: Settings) -> list[Socket]:
     return Core.sockets
 
 
+def worker() -> None:
+    """No supervisor has started this process."""
+
+
 def module() -> types.ModuleType:
     """The fake as a module named like the real one."""
     fake = types.ModuleType("smolcorn._core")
@@ -154,6 +159,7 @@ def module() -> types.ModuleType:
         Socket=Socket,
         Engine=Engine,
         bind=bind,
+        worker=worker,
         main=lambda argv: Core.main(argv),
     )
     return fake

@@ -62,6 +62,8 @@ struct Connection<P: Protocol> {
     input: Input,
     machine: Machine<P>,
     phase: Phase,
+    /// The machine is to be told that the server stops, once what has come is read.
+    drain_due: bool,
     /// Set while something waits to be written; moved on whenever the peer takes some.
     write_deadline: Option<Tick>,
     /// When to look whether the peer has gone.
@@ -140,6 +142,7 @@ impl<P: Protocol> Connection<P> {
             input: Input::default(),
             machine: Machine::new(protocol, id, dispatch, local),
             phase: Phase::New,
+            drain_due: false,
             write_deadline: None,
             probe: None,
             timer: None,
@@ -167,6 +170,7 @@ impl<P: Protocol> Connection<P> {
             let reading = self.read(context, &mut budget)?;
             if first {
                 // After the read: what came in time counts, even if we are late to look.
+                self.pass_drain();
                 self.pass_deadline();
                 first = false;
             }
@@ -200,7 +204,10 @@ impl<P: Protocol> Connection<P> {
                 }
                 ToConnection::Drain => {
                     trace_line(self.id, &self.nursery, || "drain".to_owned());
-                    self.machine.call(|protocol, io| protocol.drain(io));
+                    self.drain_due = true;
+                    if let Some(stream) = &mut self.stream {
+                        stream.assume_readable();
+                    }
                 }
                 ToConnection::Abort => {
                     trace_line(self.id, &self.nursery, || "abort".to_owned());
@@ -295,6 +302,13 @@ impl<P: Protocol> Connection<P> {
         self.machine
             .call(|protocol, io| protocol.receive_eof(unused, io));
         Ok(())
+    }
+
+    fn pass_drain(&mut self) {
+        if std::mem::take(&mut self.drain_due) {
+            self.input.show_again();
+            self.machine.call(|protocol, io| protocol.drain(io));
+        }
     }
 
     fn pass_deadline(&mut self) {

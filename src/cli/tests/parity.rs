@@ -215,6 +215,7 @@ fn our_own_options_are_there() {
             "timeout-write",
             "io-threads",
             "python",
+            "reload-polling",
         ]
     );
 }

@@ -208,13 +208,10 @@ fn headers_and_protocol_classes_are_our_own_errors() {
 fn what_does_not_exist_yet_is_said() {
     let yet = |subject: &str| format!("{subject} is not available in smolcorn 0.1 yet.");
     for (option, subject) in [
-        ("--reload", "Option '--reload'"),
-        ("--reload-delay=1", "Option '--reload-delay'"),
         ("--http2", "Option '--http2'"),
         ("--ssl-keyfile=k", "Option '--ssl-keyfile'"),
         ("--ssl-version=17", "Option '--ssl-version'"),
         ("--ws-max-size=1", "Option '--ws-max-size'"),
-        ("--workers=2", "Option '--workers' above 1"),
         ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
