@@ -9,7 +9,7 @@ use crate::python::settings;
 #[cfg(unix)]
 use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
-use crate::supervisor::{self, worker};
+use crate::supervisor::{self, Plan, worker};
 
 /// What a command line came to before anything is served.
 pub enum Request {
@@ -128,7 +128,14 @@ fn supervise(py: Python<'_>, config: &Config, workers: u32, argv: &[String]) -> 
     };
     let signals = helper.call_method0("signals_left_alone")?;
     signals.call_method0("__enter__")?;
-    let code = py.detach(|| supervisor::run(config, workers, &program));
+    let plan = Plan {
+        config,
+        count: workers,
+        program: &program,
+        successor: &program,
+        log: supervisor::log(config),
+    };
+    let code = py.detach(|| supervisor::run(&plan));
     signals.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
     Ok(code)
 }

@@ -7,9 +7,11 @@ use std::path::Path;
 use smolcorn::cli::Program;
 #[cfg(unix)]
 use smolcorn::cli::UsageError;
+#[cfg(unix)]
+use smolcorn::config::Config;
 use smolcorn::entry::{self, Request};
 #[cfg(unix)]
-use smolcorn::supervisor::{self, child::WorkerProgram};
+use smolcorn::supervisor::{self, Plan, child::WorkerProgram};
 
 mod embed;
 
@@ -36,7 +38,7 @@ fn run(argv: &[OsString]) -> i32 {
     #[cfg(unix)]
     match entry::supervised(&config) {
         Ok(None) => {}
-        Ok(Some(workers)) => return supervisor::run(&config, workers, &this_program(argv)),
+        Ok(Some(workers)) => return supervise(&config, workers, argv),
         Err(error) => {
             embed::complain(error.text(&name).trim_end());
             return UsageError::EXIT_CODE;
@@ -54,22 +56,27 @@ fn run(argv: &[OsString]) -> i32 {
     }
 }
 
-/// This program with the same command line, for its workers.
+/// Is the parent of `workers` processes, each of which is this program with the same command
+/// line. Python is never started.
 #[cfg(unix)]
-fn this_program(argv: &[OsString]) -> WorkerProgram {
-    // The very program that runs, even when its file has been replaced meanwhile: parent and
-    // workers must understand each other.
-    let same = Path::new("/proc/self/exe");
-    let path = if same.exists() {
-        same.to_owned()
-    } else {
-        env::current_exe().unwrap_or_else(|_| "smolcorn".into())
-    };
-    WorkerProgram {
+fn supervise(config: &Config, workers: u32, argv: &[OsString]) -> i32 {
+    let program = |path| WorkerProgram {
         path,
         name: argv.first().cloned(),
         arguments: argv.iter().skip(1).cloned().collect(),
-    }
+    };
+    let own = env::current_exe().unwrap_or_else(|_| "smolcorn".into());
+    // Workers are the very program that runs, even when its file has been replaced meanwhile:
+    // parent and workers must understand each other. A successor is what is in that file then.
+    let same = Path::new("/proc/self/exe");
+    let running = if same.exists() { same } else { own.as_path() };
+    supervisor::run(&Plan {
+        config,
+        count: workers,
+        program: &program(running.to_owned()),
+        successor: &program(own.clone()),
+        log: supervisor::log(config),
+    })
 }
 
 /// What the user called this program, and the arguments. Bytes that are no text, which no option

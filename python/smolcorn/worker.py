@@ -37,6 +37,15 @@ def may_complain() -> bool:
     return worker is None or worker.may_complain()
 
 
+def leaves_alone() -> bool:
+    """Whether this process is a worker that ends while the server goes on."""
+    worker = current()
+    if worker is None:
+        return False
+    worker.leaving()
+    return not worker.stopping
+
+
 def leave_interrupts_to_parent() -> None:
     """A terminal sends SIGINT to all processes; the supervisor decides what follows."""
     if current() is not None:

@@ -22,7 +22,8 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::link::{
-    Inheritance, InheritedSocket, PING, RETIRE, Report, SECRET_BYTES, STOP, WORKER_VARIABLE,
+    Inheritance, InheritedSocket, PING, RETIRE, Report, SECRET_BYTES, STOP, UPGRADE_VARIABLE,
+    WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, descriptor};
 
@@ -45,6 +46,8 @@ impl WorkerProgram {
             command.arg0(name);
         }
         command.args(&self.arguments);
+        command.env_remove(WORKER_VARIABLE);
+        command.env_remove(UPGRADE_VARIABLE);
         command.env(variable, inheritance.encode());
         command
     }

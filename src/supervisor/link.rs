@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   supervisor --32 secret bytes, then PING, RETIRE, STOP--> worker
-//!   supervisor <--HELLO, PONG, READY, RECYCLE, BLOCKED, FREE-- worker
+//!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //! ```
 //!
 //! Nothing here opens, reads or writes anything.
@@ -17,6 +17,10 @@ use crate::net::{BoundSocket, LocalAddress};
 
 /// The environment variable that makes a process a worker. Its value is an [`Inheritance`].
 pub const WORKER_VARIABLE: &str = "_SMOLCORN_WORKER";
+
+/// The environment variable that makes a supervisor take over from an old one. Its value is an
+/// [`Inheritance`].
+pub const UPGRADE_VARIABLE: &str = "_SMOLCORN_UPGRADE";
 
 /// Length of the secret that all workers of a supervisor share.
 pub const SECRET_BYTES: usize = 32;
@@ -39,6 +43,8 @@ pub enum Report {
     Ready,
     /// It has served as many requests as it may; it goes on until it is replaced.
     Recycle,
+    /// It has begun to end, because it was told to by somebody else.
+    Leaving,
     /// Its event loop has not run for too long.
     Blocked,
     /// Its event loop runs again.
@@ -46,11 +52,12 @@ pub enum Report {
 }
 
 impl Report {
-    const ALL: [(u8, Report); 6] = [
+    const ALL: [(u8, Report); 7] = [
         (b'h', Report::Hello),
         (b'a', Report::Alive),
         (b'R', Report::Ready),
         (b'L', Report::Recycle),
+        (b'E', Report::Leaving),
         (b'B', Report::Blocked),
         (b'F', Report::Free),
     ];
@@ -79,6 +86,8 @@ pub struct InheritedSocket {
     pub description: String,
     /// The path of a unix socket that a supervisor made; `getsockname` does not know it.
     pub path: Option<PathBuf>,
+    /// The file at that path belongs to the server, which removes it at its end.
+    pub owned: bool,
 }
 
 impl InheritedSocket {
@@ -92,6 +101,7 @@ impl InheritedSocket {
                 LocalAddress::Unix(path) if !path.as_os_str().is_empty() => Some(path.clone()),
                 _ => None,
             },
+            owned: socket.file.is_some(),
         }
     }
 }
@@ -118,7 +128,9 @@ impl Inheritance {
         }
         for socket in &self.sockets {
             let path = socket.path.as_deref().map(hex).unwrap_or_default();
-            let _ = writeln!(text, "socket {} {path}- {}", socket.fd, socket.description);
+            let owned = u8::from(socket.owned);
+            let (fd, shown) = (socket.fd, &socket.description);
+            let _ = writeln!(text, "socket {fd} {owned} {path}- {shown}");
         }
         text
     }
@@ -144,6 +156,7 @@ impl Inheritance {
 
 fn decode_socket(text: &str) -> Option<InheritedSocket> {
     let (fd, rest) = text.split_once(' ')?;
+    let (owned, rest) = rest.split_once(' ')?;
     let (path, description) = rest.split_once("- ")?;
     Some(InheritedSocket {
         fd: fd.parse().ok()?,
@@ -152,6 +165,7 @@ fn decode_socket(text: &str) -> Option<InheritedSocket> {
             "" => None,
             path => Some(unhex(path)?),
         },
+        owned: owned == "1",
     })
 }
 
@@ -182,11 +196,13 @@ mod tests {
                     fd: 7,
                     description: "http://127.0.0.1:8000".to_owned(),
                     path: None,
+                    owned: false,
                 },
                 InheritedSocket {
                     fd: 8,
                     description: "unix socket /run/a b- c".to_owned(),
                     path: Some("/run/a b- \u{e9}\n".into()),
+                    owned: true,
                 },
             ],
         };
@@ -195,7 +211,14 @@ mod tests {
 
     #[test]
     fn foreign_text_is_refused() {
-        for text in ["", "control", "control x", "socket 7 - x", "what 1", "control 1\nsocket 2 0- "] {
+        for text in [
+            "",
+            "control",
+            "control x",
+            "socket 7 - x",
+            "what 1",
+            "control 1\nsocket 2 0 0- x",
+        ] {
             assert_eq!(Inheritance::decode(text), None, "{text}");
         }
     }

@@ -47,7 +47,9 @@ impl Log {
         } else {
             description.to_owned()
         };
-        self.info(&format!("Smolcorn running on {shown} (Press CTRL+C to quit)"));
+        self.info(&format!(
+            "Smolcorn running on {shown} (Press CTRL+C to quit)"
+        ));
     }
 
     /// `text` with the number of a process behind it.

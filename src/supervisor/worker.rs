@@ -35,6 +35,8 @@ pub struct Membership {
     complaint: Option<OwnedFd>,
     secret: [u8; SECRET_BYTES],
     sockets: Mutex<Vec<BoundSocket>>,
+    /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
+    leaving: AtomicBool,
     /// The whole server stops; otherwise only this worker leaves.
     stopping: AtomicBool,
     watch: Watch,
@@ -78,6 +80,7 @@ pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
         complaint,
         secret,
         sockets: Mutex::new(sockets?),
+        leaving: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
         watch: Watch {
             began: Instant::now(),
@@ -128,6 +131,13 @@ impl Membership {
         let _ = (&self.control).write_all(&[report.byte()]);
     }
 
+    /// This worker has begun to end, whoever told it to.
+    pub fn leave(&self) {
+        if !self.leaving.swap(true, Ordering::AcqRel) {
+            self.report(Report::Leaving);
+        }
+    }
+
     /// True when the whole server stops; false when others take over from this worker.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
@@ -150,7 +160,11 @@ impl Membership {
 
     /// From now on [`tick`](Self::tick) must come more often than every `timeout`; when it does
     /// not, `on_blocked` is called, once for each time.
-    pub fn watch_loop(&self, timeout: Duration, on_blocked: impl Fn(Duration) + Send + Sync + 'static) {
+    pub fn watch_loop(
+        &self,
+        timeout: Duration,
+        on_blocked: impl Fn(Duration) + Send + Sync + 'static,
+    ) {
         *self.alarm() = Some((timeout, Arc::new(on_blocked)));
         self.tick();
     }
@@ -191,7 +205,7 @@ impl Membership {
                         self.report(Report::Alive);
                         self.look_at_loop();
                     }
-                    RETIRE => raise(Signal::TERM),
+                    RETIRE => self.ask_to_end(),
                     STOP => self.stop(),
                     _ => {}
                 }
@@ -204,7 +218,13 @@ impl Membership {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        raise(Signal::TERM);
+        self.ask_to_end();
+    }
+
+    fn ask_to_end(&self) {
+        if !self.leaving.swap(true, Ordering::AcqRel) {
+            raise(Signal::TERM);
+        }
     }
 
     fn look_at_loop(&self) {
