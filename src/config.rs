@@ -82,6 +82,19 @@ pub struct Config {
     /// How long requests in flight may go on after the first signal to stop.
     pub graceful_shutdown_timeout: Duration,
 
+    /// How long SIGTERM leaves the server accepting, while its health path says 503.
+    pub drain_delay: Duration,
+    /// Path that the server answers by itself: 200, or 503 while it drains.
+    pub health_path: Option<String>,
+    /// Resident memory at which a worker is replaced, MiB.
+    pub worker_memory_max_mib: Option<u64>,
+    /// Age at which a worker is replaced.
+    pub worker_age_max: Option<Duration>,
+    /// Replace workers whose event loop is blocked, once that was reported.
+    pub restart_blocked_workers: bool,
+    /// File that holds the number of the process, or of the parent of the workers.
+    pub pid_file: Option<PathBuf>,
+
     /// File that configures Python's logging; `None`: the built-in configuration.
     pub log_config: Option<PathBuf>,
     /// Level of the server's loggers; `None`: as the logging configuration says (info).
@@ -125,6 +138,12 @@ impl Default for Config {
             reload: Reload::default(),
             worker_healthcheck_timeout: Duration::from_secs(5),
             graceful_shutdown_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            health_path: None,
+            worker_memory_max_mib: None,
+            worker_age_max: None,
+            restart_blocked_workers: false,
+            pid_file: None,
             log_config: None,
             log_level: None,
             access_log: true,

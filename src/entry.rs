@@ -15,7 +15,7 @@ use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
 use crate::supervisor::log::Log;
 #[cfg(unix)]
-use crate::supervisor::{self, worker};
+use crate::supervisor::{self, Plan, worker};
 
 /// What a command line came to before anything is served.
 pub enum Request {
@@ -59,10 +59,17 @@ pub enum Supervision {
 
 #[cfg(unix)]
 impl Supervision {
-    /// Is the parent of processes of `program`, until told to stop. Returns the exit code.
-    pub fn run(self, config: &Config, program: &WorkerProgram) -> i32 {
+    /// Is the parent of processes of `program`, until told to stop or replaced by a process of
+    /// `successor`. Returns the exit code.
+    pub fn run(self, config: &Config, program: &WorkerProgram, successor: &WorkerProgram) -> i32 {
         match self {
-            Supervision::Workers(count) => supervisor::run(config, count, program),
+            Supervision::Workers(count) => supervisor::run(&Plan {
+                config,
+                count,
+                program,
+                successor,
+                log: supervisor::log(config),
+            }),
             Supervision::Reload => reload::run(config, program),
         }
     }
@@ -169,7 +176,7 @@ fn supervise(
     };
     let signals = helper.call_method0("signals_left_alone")?;
     signals.call_method0("__enter__")?;
-    let code = py.detach(|| supervision.run(config, &program));
+    let code = py.detach(|| supervision.run(config, &program, &program));
     signals.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
     Ok(code)
 }

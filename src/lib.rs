@@ -8,6 +8,7 @@ pub mod entry;
 pub mod http;
 pub mod net;
 pub mod percent;
+pub mod pid_file;
 pub mod proxy;
 pub mod python;
 pub mod reload;

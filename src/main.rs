@@ -7,6 +7,10 @@ use std::path::Path;
 use smolcorn::cli::Program;
 #[cfg(unix)]
 use smolcorn::cli::UsageError;
+#[cfg(unix)]
+use smolcorn::config::Config;
+#[cfg(unix)]
+use smolcorn::entry::Supervision;
 use smolcorn::entry::{self, Request};
 #[cfg(unix)]
 use smolcorn::supervisor::child::WorkerProgram;
@@ -36,7 +40,7 @@ fn run(argv: &[OsString]) -> i32 {
     #[cfg(unix)]
     match entry::supervised(&config) {
         Ok(None) => {}
-        Ok(Some(supervision)) => return supervision.run(&config, &this_program(argv)),
+        Ok(Some(supervision)) => return supervise(&config, supervision, argv),
         Err(error) => {
             embed::complain(error.text(&name).trim_end());
             return UsageError::EXIT_CODE;
@@ -54,22 +58,21 @@ fn run(argv: &[OsString]) -> i32 {
     }
 }
 
-/// This program with the same command line, for its workers.
+/// Is the parent of other processes, each of which is this program with the same command line.
+/// Python is never started.
 #[cfg(unix)]
-fn this_program(argv: &[OsString]) -> WorkerProgram {
-    // The very program that runs, even when its file has been replaced meanwhile: parent and
-    // workers must understand each other.
-    let same = Path::new("/proc/self/exe");
-    let path = if same.exists() {
-        same.to_owned()
-    } else {
-        env::current_exe().unwrap_or_else(|_| "smolcorn".into())
-    };
-    WorkerProgram {
+fn supervise(config: &Config, supervision: Supervision, argv: &[OsString]) -> i32 {
+    let program = |path| WorkerProgram {
         path,
         name: argv.first().cloned(),
         arguments: argv.iter().skip(1).cloned().collect(),
-    }
+    };
+    let own = env::current_exe().unwrap_or_else(|_| "smolcorn".into());
+    // Workers are the very program that runs, even when its file has been replaced meanwhile:
+    // parent and workers must understand each other. A successor is what is in that file then.
+    let same = Path::new("/proc/self/exe");
+    let running = if same.exists() { same } else { own.as_path() };
+    supervision.run(config, &program(running.to_owned()), &program(own.clone()))
 }
 
 /// What the user called this program, and the arguments. Bytes that are no text, which no option

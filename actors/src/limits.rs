@@ -15,6 +15,9 @@ pub struct Limits {
     pub linger_timeout: Duration,
     /// At most so many bytes are read and dropped during that time.
     pub linger_bytes_max: u64,
+    /// At most so many connections are accepted in one go, before those that are there have their
+    /// turn. Few where other processes accept from the same socket, and are to have their share.
+    pub accepts_per_turn_max: usize,
     /// Between two attempts to accept while the system refuses, for want of descriptors say.
     pub accept_retry: Duration,
 }
@@ -25,6 +28,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(60),
             linger_timeout: Duration::from_secs(2),
             linger_bytes_max: 16 * 1024 * 1024,
+            accepts_per_turn_max: 64,
             accept_retry: Duration::from_millis(100),
         }
     }

@@ -18,6 +18,15 @@ def worker() -> Worker | None:
     """The supervisor's worker that this process is; None where there is no supervisor."""
 
 @final
+class PidFile:
+    """A file with the number of this process."""
+
+    def __init__(self, path: str) -> None:
+        """Writes it. Raises OSError with the text to log."""
+    def remove(self) -> None:
+        """Removes it, unless another process has written its own. Harmless if repeated."""
+
+@final
 class Worker:
     """A worker process; what it tells its supervisor, and asks."""
 
@@ -36,6 +45,8 @@ class Worker:
         """Says why the application cannot start; the last that is said."""
     def recycle(self) -> None:
         """Asks to be replaced."""
+    def leaving(self) -> None:
+        """Says that this worker has begun to end, whoever told it to."""
     def may_complain(self) -> bool:
         """Whether this worker, of all that cannot start, is the one to say why."""
     def watch_loop(self, seconds: float, on_blocked: Callable[[float], None]) -> None:
@@ -103,6 +114,12 @@ class Engine:
     def stop(self) -> None:
         """Accepts what waits already, and nothing more; lets each connection finish
         its request, then closes it."""
+    def retire(self) -> None:
+        """Accepts nothing more, and ends each connection with its next response. What
+        waits to be accepted is for other processes that listen on the sockets."""
+    def drain(self) -> None:
+        """Ends each connection with its next response, and lets the health path say 503.
+        Goes on to accept."""
     def disconnect_streams(self) -> None:
         """Tells unfinished requests `http.disconnect`."""
     def cancel_tasks(self, message: str) -> int:

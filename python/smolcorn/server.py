@@ -185,9 +185,14 @@ class Server:
         from smolcorn import _core
 
         settings = self._settings_for(application)
+        sockets = []
+        pid_file = None
         try:
             sockets = _core.bind(settings)
+            if settings.pid_file is not None and worker.current() is None:
+                pid_file = _core.PidFile(settings.pid_file)
         except OSError as error:
+            _close(sockets)
             _logger.error("%s", error)
             self.exit_code = EXIT_STARTUP
             return
@@ -211,13 +216,22 @@ class Server:
             with worker.reporting(settings.timeout_worker_healthcheck):
                 await self._until(lambda: self.should_exit)
             _logger.info("Shutting down")
+            seconds = worker.patience_of(settings.timeout_graceful_shutdown)
+            deadline = _from_now(seconds)
+            if worker.leaves_alone():
+                await self._hand_over(engine)
+            elif settings.drain_delay > 0:
+                await self._linger(engine)
+                deadline = _from_now(seconds)
             engine.stop()
             _close(sockets)
-            await self._drain(engine)
+            await self._drain(engine, deadline - seconds / 2, deadline)
         finally:
             _close(sockets)
             if engine is not None:
                 engine.close()
+            if pid_file is not None:
+                pid_file.remove()
 
     def _settings_for(self, application: Application) -> Settings:
         """The settings with everything resolved that the core need not know about."""
@@ -255,12 +269,30 @@ class Server:
         else:
             self.should_exit = True
 
-    async def _drain(self, engine: Engine) -> None:
-        """Lets connections and requests end; when the time is over, ends them."""
+    async def _hand_over(self, engine: Engine) -> None:
+        """Leaves new connections to other workers, and gives clients of idle ones time
+        for one more request, whose answer tells them to go."""
+        engine.retire()
+        settings = self.settings
+        seconds = worker.idle_patience_of(
+            min(settings.timeout_keep_alive, settings.timeout_graceful_shutdown / 2)
+        )
+        await self._until(
+            lambda: engine.connections == 0 or self.force_exit, _from_now(seconds)
+        )
+
+    async def _linger(self, engine: Engine) -> None:
+        """Goes on to serve until whoever sends requests here has heard of the end."""
+        engine.drain()
+        await self._until(
+            lambda: self.force_exit, _from_now(self.settings.drain_delay)
+        )
+
+    async def _drain(self, engine: Engine, half_time: float, deadline: float) -> None:
+        """Lets connections and requests end; at half the time, tells streams to; when
+        it is over, ends them."""
         loop = asyncio.get_running_loop()
-        seconds = worker.patience_of(self.settings.timeout_graceful_shutdown)
-        deadline = loop.time() + seconds
-        warning = loop.call_later(seconds / 2, engine.disconnect_streams)
+        warning = loop.call_at(half_time, engine.disconnect_streams)
         try:
             if await self._until_none(
                 # A listener ends with its last connection, and may be about to start

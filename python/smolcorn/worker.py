@@ -23,6 +23,10 @@ TICK_SECONDS = 1.0
 HURRIED_SECONDS = 1.0
 """How long requests may go on in a worker that has to make room for the next one."""
 
+HURRIED_IDLE_SECONDS = 0.02
+"""The same for connections on which nothing has been asked: what was sent before their
+clients could know must have come."""
+
 _logger = logging.getLogger("uvicorn.error")
 
 
@@ -47,12 +51,28 @@ def report_failure(text: str) -> None:
 
 
 def patience_of(seconds: float) -> float:
-    """How long requests may go on after the first signal; `seconds`, unless it must be
-    less."""
+    """How long requests may go on after the first signal: `seconds`, or less if the
+    next worker waits for the end of this one."""
+    return min(seconds, HURRIED_SECONDS) if _is_hurried() else seconds
+
+
+def idle_patience_of(seconds: float) -> float:
+    """The same for connections on which nothing has been asked."""
+    return min(seconds, HURRIED_IDLE_SECONDS) if _is_hurried() else seconds
+
+
+def _is_hurried() -> bool:
     worker = current()
-    if worker is not None and worker.hurried:
-        return min(seconds, HURRIED_SECONDS)
-    return seconds
+    return worker is not None and worker.hurried
+
+
+def leaves_alone() -> bool:
+    """Whether this process is a worker that ends while the server goes on."""
+    worker = current()
+    if worker is None:
+        return False
+    worker.leaving()
+    return not worker.stopping
 
 
 def leave_interrupts_to_parent() -> None:

@@ -79,6 +79,9 @@ pub struct Arguments {
     /// speak HTTP/2
     #[argh(option)]
     pub http2: Option<Truth>,
+    /// answered by the server
+    #[argh(option)]
+    pub health_path: Option<String>,
     /// headers of every response
     #[argh(option)]
     pub header: Vec<HeaderLine>,
@@ -119,6 +122,12 @@ pub struct Arguments {
     /// bytes of response held
     #[argh(option)]
     pub limit_write_buffer: Option<BufferSize>,
+    /// resident memory
+    #[argh(option)]
+    pub limit_worker_memory: Option<Int<1, { i64::MAX }>>,
+    /// age
+    #[argh(option)]
+    pub limit_worker_age: Option<Int<1, SECONDS_MAX>>,
     /// completed requests
     #[argh(option)]
     pub limit_max_requests: Option<Count>,
@@ -145,6 +154,10 @@ pub struct Arguments {
     #[argh(option)]
     pub timeout_worker_healthcheck: Option<WholeSeconds>,
 
+    /// readiness first
+    #[argh(option)]
+    pub drain_delay: Option<Seconds>,
+
     /// which loop
     #[argh(option, long = "loop")]
     pub event_loop: Option<EventLoop>,
@@ -154,6 +167,12 @@ pub struct Arguments {
     /// processes
     #[argh(option)]
     pub workers: Option<AnyInt>,
+    /// replace blocked ones
+    #[argh(option)]
+    pub restart_blocked_workers: Option<Truth>,
+    /// number of the process
+    #[argh(option)]
+    pub pid_file: Option<String>,
     /// environment to embed
     #[argh(option)]
     pub python: Option<ExistingPath>,

@@ -21,6 +21,12 @@ impl TryFrom<Arguments> for Config {
         if given.uds_mode.is_some() && uds.is_none() {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
+        let health_path = given.health_path.clone().filter(|path| !path.is_empty());
+        if health_path.as_deref().is_some_and(|path| !is_path(path)) {
+            return Err(UsageError::new(
+                "Option '--health-path' needs a path that begins with '/' and has no '?'.",
+            ));
+        }
         let workers = given.workers.map(workers).transpose()?;
         let reload = reload(&given)?;
         let mut config = Config::default();
@@ -69,6 +75,19 @@ impl TryFrom<Arguments> for Config {
             graceful_shutdown_timeout: given
                 .timeout_graceful_shutdown
                 .map_or(config.graceful_shutdown_timeout, seconds),
+            drain_delay: given.drain_delay.map_or(config.drain_delay, |s| s.0),
+            health_path,
+            worker_memory_max_mib: given.limit_worker_memory.map(|Int(n)| unsigned(n)),
+            worker_age_max: given
+                .limit_worker_age
+                .map(|Int(n)| Duration::from_secs(unsigned(n))),
+            restart_blocked_workers: given
+                .restart_blocked_workers
+                .map_or(config.restart_blocked_workers, truth),
+            pid_file: given
+                .pid_file
+                .filter(|path| !path.is_empty())
+                .map(Into::into),
             log_config: given.log_config.map(|path| path.0),
             log_level: given.log_level,
             access_log: given.access_log.map_or(config.access_log, truth),
@@ -88,6 +107,7 @@ impl Config {
             let text = env("WEB_CONCURRENCY").filter(|text| !text.is_empty());
             self.workers = Some(text.map_or(Ok(1), |text| web_concurrency(&text))?);
         }
+        self.refuse_limits_of_workers()?;
         if self.forwarded_allow_ips.is_none() {
             // An empty variable is a list without members: nobody is trusted.
             let text = env("FORWARDED_ALLOW_IPS");
@@ -96,6 +116,31 @@ impl Config {
         }
         Ok(self)
     }
+
+    /// What only a supervisor can do must not be asked of a process that has none.
+    fn refuse_limits_of_workers(&self) -> Result<(), UsageError> {
+        if self.workers.is_some_and(|workers| workers > 1) {
+            return Ok(());
+        }
+        let option = if self.worker_memory_max_mib.is_some() {
+            "--limit-worker-memory"
+        } else if self.worker_age_max.is_some() {
+            "--limit-worker-age"
+        } else if self.restart_blocked_workers {
+            "--restart-blocked-workers"
+        } else {
+            return Ok(());
+        };
+        Err(UsageError::new(format!(
+            "Option '{option}' needs more than one worker (--workers)."
+        )))
+    }
+}
+
+/// True for what can be the path of a request.
+fn is_path(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.starts_with('/') && bytes.all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
 }
 
 fn truth(Truth(value): Truth) -> bool {

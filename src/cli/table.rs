@@ -168,6 +168,12 @@ const HTTP: &[OptionSpec] = &[
          of this page. A protocol class (`module:Class`) is a usage error.",
     ),
     OptionSpec::uvicorn("http2", Flag, "Speak HTTP/2 as well.").planned(),
+    OptionSpec::own(
+        "health-path",
+        TEXT,
+        "Path that the server answers by itself: 200, or 503 while it drains.",
+    )
+    .notes("Only GET and HEAD. It never reaches the application, its limits or the access log."),
     OptionSpec::uvicorn(
         "header",
         Text("NAME:VALUE"),
@@ -263,14 +269,27 @@ const LIMITS: &[OptionSpec] = &[
     OptionSpec::uvicorn(
         "limit-max-requests",
         Integer,
-        "Completed requests after which the process ends.",
-    ),
+        "Completed requests after which the process ends, or a worker is replaced.",
+    )
+    .notes("A worker goes on until its replacement serves, and finishes what it has begun."),
     OptionSpec::uvicorn(
         "limit-max-requests-jitter",
         Integer,
         "Upper end of a random number that is added once to --limit-max-requests.",
     )
     .default("0"),
+    OptionSpec::own(
+        "limit-worker-memory",
+        Integer,
+        "MiB of resident memory at which a worker is replaced.",
+    )
+    .notes("Needs more than one worker, and Linux."),
+    OptionSpec::own(
+        "limit-worker-age",
+        Integer,
+        "Seconds after which a worker is replaced.",
+    )
+    .notes("Needs more than one worker."),
 ];
 
 const TIMEOUTS: &[OptionSpec] = &[
@@ -305,13 +324,26 @@ const TIMEOUTS: &[OptionSpec] = &[
     )
     .default("30")
     .notes("uvicorn waits for ever by default. 0 works."),
+    OptionSpec::own(
+        "drain-delay",
+        Float,
+        "Seconds after SIGTERM or SIGINT in which connections are still accepted, while \
+         --health-path answers 503.",
+    )
+    .default("0")
+    .notes("Responses say `connection: close` meanwhile. A second signal ends it."),
     OptionSpec::uvicorn(
         "timeout-worker-healthcheck",
         Integer,
-        "Seconds in which a worker must answer its supervisor.",
+        "Seconds for which a worker's event loop may be blocked before that is reported. 0: \
+         for ever.",
     )
     .default("5")
-    .notes("Without effect in a single process, as with uvicorn."),
+    .notes(
+        "A blocked worker is not killed (see `--restart-blocked-workers`), however busy it is. \
+         One whose process is frozen, so that not even its native thread answers, is. Without \
+         effect in a single process, as with uvicorn.",
+    ),
 ];
 
 const PROCESSES: &[OptionSpec] = &[
@@ -335,6 +367,18 @@ const PROCESSES: &[OptionSpec] = &[
         "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
     )
     .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
+    OptionSpec::own(
+        "restart-blocked-workers",
+        Flag,
+        "Replace a worker whose event loop is blocked, once that was reported.",
+    )
+    .notes("Needs more than one worker."),
+    OptionSpec::own(
+        "pid-file",
+        TEXT,
+        "File to write the number of the process to; with workers, that of their parent.",
+    )
+    .notes("Removed at the end, if it still holds that number."),
     OptionSpec::own(
         "python",
         Path,

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use super::date::{DATE_LEN_BYTES, http_date};
+use super::readiness::Readiness;
 use crate::config::{HttpConfig, HttpLimits};
 
 const DATE_PREFIX: &[u8] = b"date: ";
@@ -12,6 +13,7 @@ const DATE_PREFIX: &[u8] = b"date: ";
 #[derive(Debug)]
 pub struct Shared {
     config: HttpConfig,
+    readiness: Readiness,
     /// The second that `date` is made for, and its text. Made anew when the second is another.
     date: Cell<(u64, [u8; DATE_LEN_BYTES])>,
     /// True when our own `date` goes out unless the application sends one.
@@ -22,8 +24,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Makes the lines that `config` asks for.
+    /// For a server that stays ready.
     pub fn new(config: HttpConfig) -> Shared {
+        Shared::with_readiness(config, Readiness::default())
+    }
+
+    /// Makes the lines that `config` asks for. `readiness` may change at any time.
+    pub fn with_readiness(config: HttpConfig, readiness: Readiness) -> Shared {
         let headers = &config.headers;
         let extra_has = |wanted: &[u8]| headers.extra.iter().any(|(name, _)| name == wanted);
         let own_date = headers.date && !extra_has(b"date");
@@ -52,12 +59,18 @@ impl Shared {
             lines,
             date: Cell::new((0, http_date(0))),
             config,
+            readiness,
         }
     }
 
     /// Limits and timeouts.
     pub fn limits(&self) -> &HttpLimits {
         &self.config.limits
+    }
+
+    /// The server's state.
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
     /// Appends `date`, `server` and the `--header` lines, but for those that the application

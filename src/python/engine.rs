@@ -31,7 +31,12 @@ use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
+use crate::http::readiness::Readiness;
 use crate::proxy::TrustList;
+
+/// How many connections a worker accepts in one go.
+#[cfg(unix)]
+const WORKER_ACCEPTS_PER_TURN: usize = 1;
 
 /// The actors of one server, for one loop and one application.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -39,6 +44,7 @@ pub struct Engine {
     config: Config,
     state: Mutex<State>,
     border: SharedBorder,
+    readiness: Readiness,
     released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
 }
 
@@ -101,8 +107,10 @@ impl Engine {
             on_idle,
             on_limit,
         )?;
+        let readiness = Readiness::new(config.health_path.as_deref());
         Ok(Engine {
             config,
+            readiness,
             state: Mutex::new(State::New),
             border: Arc::new(border),
             released,
@@ -191,6 +199,22 @@ impl Engine {
         self.border.work_was_made(py)
     }
 
+    /// Accepts nothing more, and ends each connection with its next response. What waits to be
+    /// accepted is for the other processes that listen on the sockets.
+    fn retire(&self, py: Python<'_>) -> PyResult<()> {
+        self.readiness.retire();
+        if let State::Started(started) = &*self.state() {
+            started.listeners.retire();
+        }
+        self.border.work_was_made(py)
+    }
+
+    /// Ends each connection with its next response, and lets the health path say 503. Goes on to
+    /// accept.
+    fn drain(&self) {
+        self.readiness.drain();
+    }
+
     /// Drops all connections.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         if let State::Started(started) = &*self.state() {
@@ -264,9 +288,11 @@ impl Engine {
         sockets: Vec<socket2::Socket>,
         dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
+        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine)
+            .with_readiness(self.readiness.clone());
         let limits = Limits {
             write_timeout: self.config.output.write_timeout,
+            accepts_per_turn_max: accepts_per_turn_max(),
             ..Limits::default()
         };
         let running = match drive {
@@ -297,6 +323,16 @@ impl Engine {
         };
         Ok(running)
     }
+}
+
+/// How many connections are accepted in one go: where other workers accept from the same sockets,
+/// so few that they get theirs.
+fn accepts_per_turn_max() -> usize {
+    #[cfg(unix)]
+    if crate::supervisor::worker::current().is_some() {
+        return WORKER_ACCEPTS_PER_TURN;
+    }
+    Limits::default().accepts_per_turn_max
 }
 
 fn loop_waker(py: Python<'_>, event_loop: &Py<PyAny>, turn: &Py<PyAny>) -> PyResult<LoopWaker> {

@@ -12,6 +12,8 @@ pub mod core_module {
     #[pymodule_export]
     use crate::python::engine::Engine;
     #[pymodule_export]
+    use crate::python::pid_file::PidFile;
+    #[pymodule_export]
     use crate::python::settings::NativeConfig;
     #[pymodule_export]
     use crate::python::sockets::Socket;

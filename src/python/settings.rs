@@ -56,6 +56,12 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
         config.graceful_shutdown_timeout.as_secs_f64(),
     )?;
     fields.set_item(
+        "timeout_keep_alive",
+        config.http.limits.keep_alive_timeout.as_secs_f64(),
+    )?;
+    fields.set_item("drain_delay", config.drain_delay.as_secs_f64())?;
+    fields.set_item("pid_file", text(config.pid_file.as_deref()))?;
+    fields.set_item(
         "timeout_worker_healthcheck",
         config.worker_healthcheck_timeout.as_secs_f64(),
     )?;

@@ -71,6 +71,11 @@ impl Worker {
         self.membership.report(Report::Recycle);
     }
 
+    /// Says that this worker has begun to end, whoever told it to.
+    fn leaving(&self) {
+        self.membership.leave();
+    }
+
     /// True if this worker, of all that cannot start, is the one to say why.
     fn may_complain(&self) -> bool {
         self.membership.may_complain()

@@ -43,10 +43,15 @@ use crate::config::{Config, RELOAD_DELAY_DEFAULT};
 #[cfg(unix)]
 use crate::net;
 #[cfg(unix)]
+use crate::pid_file::PidFile;
+#[cfg(unix)]
 use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
 use crate::supervisor::log::Log;
 
+/// Exit code when the reloader itself cannot work.
+#[cfg(unix)]
+const EXIT_ERROR: i32 = 1;
 /// Exit code when there is nothing to listen on, or to watch.
 #[cfg(unix)]
 const EXIT_STARTUP: i32 = 3;
@@ -80,12 +85,17 @@ pub fn run(config: &Config, program: &WorkerProgram) -> i32 {
     for description in descriptions {
         log.banner(description);
     }
+    let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose();
+    if let Err(error) = &pid_file {
+        log.error(error);
+        return EXIT_STARTUP;
+    }
     let pid = std::process::id();
     let parent = match Parent::new(config, program, sockets, watching, log) {
         Ok(parent) => parent,
         Err(error) => {
             log.error(&format!("The reloader cannot start: {error}"));
-            return 1;
+            return EXIT_ERROR;
         }
     };
     let number = log.number(pid);

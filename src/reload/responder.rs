@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use async_io::block_on;
 use smolcorn_actors::actor::ConnectionId;
@@ -33,12 +34,15 @@ use crate::http::{HttpCommand, HttpEvent, Request};
 
 /// Service Unavailable (RFC 9110, section 15.6.4).
 const STATUS: u16 = 503;
+/// How long connections on which nothing has been asked may go on at the end: what was sent before
+/// their clients could know must have come.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Something that answers.
 pub struct Responder {
     running: Running,
-    threads: Option<IoThreads>,
-    dispatch: Option<JoinHandle<()>>,
+    threads: IoThreads,
+    dispatch: JoinHandle<()>,
 }
 
 impl Responder {
@@ -70,21 +74,20 @@ impl Responder {
             .spawn(move || block_on(actor.run(mail)))?;
         Ok(Responder {
             running,
-            threads: Some(threads),
-            dispatch: Some(dispatch),
+            threads,
+            dispatch,
         })
     }
 
     /// Accepts nothing more, and lets the connections end without waiting for that.
-    pub fn stop(mut self) {
-        self.running.stop();
-        let (threads, dispatch) = (self.threads.take(), self.dispatch.take());
+    pub fn stop(self) {
+        self.running.retire();
         let end = move || {
-            if let Some(dispatch) = dispatch {
-                // It has panicked only if this program has a defect; nothing depends on it.
-                let _ = dispatch.join();
-            }
-            drop(threads);
+            thread::sleep(IDLE_TIMEOUT);
+            self.running.stop();
+            // It has panicked only if this program has a defect; nothing depends on it.
+            let _ = self.dispatch.join();
+            drop(self.threads);
         };
         // Without a thread to wait on, the connections are cut.
         let _ = thread::Builder::new()
@@ -221,10 +224,9 @@ mod tests {
     #[test]
     fn it_ends_and_leaves_the_socket_to_others() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut responder = start(&listener);
-        let dispatch = responder.dispatch.take().unwrap();
-        responder.running.stop();
-        dispatch.join().unwrap();
+        let responder = start(&listener);
+        responder.running.retire();
+        responder.dispatch.join().unwrap();
         let mut client = ask(&listener, "x");
         listener.set_nonblocking(false).unwrap();
         let (mut accepted, _) = listener.accept().unwrap();

@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::link::{
     FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, SECRET_BYTES, STOP,
-    WORKER_VARIABLE,
+    UPGRADE_VARIABLE, WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, descriptor};
 
@@ -46,6 +46,8 @@ impl WorkerProgram {
             command.arg0(name);
         }
         command.args(&self.arguments);
+        command.env_remove(WORKER_VARIABLE);
+        command.env_remove(UPGRADE_VARIABLE);
         command.env(variable, inheritance.encode());
         command
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   supervisor --32 secret bytes, then PING, RETIRE, RELOAD, STOP--> worker
-//!   supervisor <--HELLO, PONG, READY, RECYCLE, BLOCKED, FREE-- worker
+//!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //!   supervisor <--FAILED and a text, the last of all-- worker
 //! ```
 //!
@@ -18,6 +18,10 @@ use crate::net::{BoundSocket, LocalAddress};
 
 /// The environment variable that makes a process a worker. Its value is an [`Inheritance`].
 pub const WORKER_VARIABLE: &str = "_SMOLCORN_WORKER";
+
+/// The environment variable that makes a supervisor take over from an old one. Its value is an
+/// [`Inheritance`].
+pub const UPGRADE_VARIABLE: &str = "_SMOLCORN_UPGRADE";
 
 /// Length of the secret that all workers of a supervisor share.
 pub const SECRET_BYTES: usize = 32;
@@ -47,6 +51,8 @@ pub enum Report {
     Ready,
     /// It has served as many requests as it may; it goes on until it is replaced.
     Recycle,
+    /// It has begun to end, because it was told to by somebody else.
+    Leaving,
     /// Its event loop has not run for too long.
     Blocked,
     /// Its event loop runs again.
@@ -54,11 +60,12 @@ pub enum Report {
 }
 
 impl Report {
-    const ALL: [(u8, Report); 6] = [
+    const ALL: [(u8, Report); 7] = [
         (b'h', Report::Hello),
         (b'a', Report::Alive),
         (b'R', Report::Ready),
         (b'L', Report::Recycle),
+        (b'E', Report::Leaving),
         (b'B', Report::Blocked),
         (b'F', Report::Free),
     ];
@@ -87,6 +94,8 @@ pub struct InheritedSocket {
     pub description: String,
     /// The path of a unix socket that a supervisor made; `getsockname` does not know it.
     pub path: Option<PathBuf>,
+    /// The file at that path belongs to the server, which removes it at its end.
+    pub owned: bool,
 }
 
 impl InheritedSocket {
@@ -100,6 +109,7 @@ impl InheritedSocket {
                 LocalAddress::Unix(path) if !path.as_os_str().is_empty() => Some(path.clone()),
                 _ => None,
             },
+            owned: socket.file.is_some(),
         }
     }
 }
@@ -126,7 +136,9 @@ impl Inheritance {
         }
         for socket in &self.sockets {
             let path = socket.path.as_deref().map(hex).unwrap_or_default();
-            let _ = writeln!(text, "socket {} {path}- {}", socket.fd, socket.description);
+            let owned = u8::from(socket.owned);
+            let (fd, shown) = (socket.fd, &socket.description);
+            let _ = writeln!(text, "socket {fd} {owned} {path}- {shown}");
         }
         text
     }
@@ -152,6 +164,7 @@ impl Inheritance {
 
 fn decode_socket(text: &str) -> Option<InheritedSocket> {
     let (fd, rest) = text.split_once(' ')?;
+    let (owned, rest) = rest.split_once(' ')?;
     let (path, description) = rest.split_once("- ")?;
     Some(InheritedSocket {
         fd: fd.parse().ok()?,
@@ -160,6 +173,7 @@ fn decode_socket(text: &str) -> Option<InheritedSocket> {
             "" => None,
             path => Some(unhex(path)?),
         },
+        owned: owned == "1",
     })
 }
 
@@ -190,11 +204,13 @@ mod tests {
                     fd: 7,
                     description: "http://127.0.0.1:8000".to_owned(),
                     path: None,
+                    owned: false,
                 },
                 InheritedSocket {
                     fd: 8,
                     description: "unix socket /run/a b- c".to_owned(),
                     path: Some("/run/a b- \u{e9}\n".into()),
+                    owned: true,
                 },
             ],
         };
@@ -209,7 +225,7 @@ mod tests {
             "control x",
             "socket 7 - x",
             "what 1",
-            "control 1\nsocket 2 0- ",
+            "control 1\nsocket 2 0 0- x",
         ] {
             assert_eq!(Inheritance::decode(text), None, "{text}");
         }

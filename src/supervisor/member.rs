@@ -40,8 +40,6 @@ pub struct Member {
     pub answers: bool,
     /// Pings without an answer.
     pub unanswered: u32,
-    /// Its event loop does not run.
-    pub blocked: bool,
     /// Nothing more comes from it.
     pub silent: bool,
 }
@@ -55,7 +53,6 @@ impl Member {
             replaces,
             answers: false,
             unanswered: 0,
-            blocked: false,
             silent: false,
         }
     }

@@ -5,6 +5,7 @@
 //!   parent.rs     the parent's loop, and what it decides
 //!   member.rs       what it remembers of a worker
 //!   backoff.rs      when the next may be started after failures
+//!   upgrade.rs      from an old program to a new one
 //!   signals.rs      the signals that steer it
 //!   log.rs          its lines
 //!   child.rs      a worker, seen from its parent: start, listen to, stop
@@ -21,24 +22,34 @@ pub mod log;
 pub mod member;
 mod parent;
 pub mod signals;
+mod upgrade;
 pub mod worker;
 
-use child::WorkerProgram;
 use log::Log;
 use parent::Parent;
+pub use parent::Plan;
 
 use crate::config::Config;
-use crate::net;
+use crate::net::{self, BindError, BoundSocket};
 
+/// Exit code when the supervisor itself cannot work.
+const EXIT_ERROR: i32 = 1;
 /// Exit code when there is nothing to listen on.
 const EXIT_STARTUP: i32 = 3;
 
-/// Binds what `config` names, serves on it with `count` processes of `program` until told to
-/// stop, and returns the exit code.
-pub fn run(config: &Config, count: u32, program: &WorkerProgram) -> i32 {
-    let log = Log::new(config);
-    let spec = net::BindSpec::of(config, |name| std::env::var(name).ok());
-    let sockets = match net::bind(&spec) {
+/// Binds what the settings name, serves on it with several processes until told to stop, and
+/// returns the exit code.
+pub fn run(plan: &Plan<'_>) -> i32 {
+    let log = plan.log;
+    let (predecessor, sockets) = match upgrade::inherited() {
+        Ok(Some((predecessor, sockets))) => (Some(predecessor), Ok(sockets)),
+        Ok(None) => (None, bind(plan.config)),
+        Err(error) => {
+            log.error(&error.to_string());
+            return EXIT_ERROR;
+        }
+    };
+    let sockets = match sockets {
         Ok(sockets) => sockets,
         Err(error) => {
             log.error(&error.to_string());
@@ -52,13 +63,22 @@ pub fn run(config: &Config, count: u32, program: &WorkerProgram) -> i32 {
     }
     let pid = std::process::id();
     log.process("Started parent process", pid);
-    let code = match Parent::new(config, program, sockets, count, log) {
+    let code = match Parent::new(plan, sockets, predecessor) {
         Ok(parent) => parent.run(),
         Err(error) => {
-            log.error(&format!("The supervisor cannot start: {error}"));
-            1
+            log.error(&error.to_string());
+            EXIT_ERROR
         }
     };
     log.process("Stopping parent process", pid);
     code
+}
+
+fn bind(config: &Config) -> Result<Vec<BoundSocket>, BindError> {
+    net::bind(&net::BindSpec::of(config, |name| std::env::var(name).ok()))
+}
+
+/// The log of a supervisor with these settings.
+pub fn log(config: &Config) -> Log {
+    Log::new(config)
 }

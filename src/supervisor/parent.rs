@@ -23,8 +23,10 @@ use super::link::Report;
 use super::log::Log;
 use super::member::{Member, State, describe, exit_code};
 use super::signals::{Order, Signals};
+use super::upgrade::{Predecessor, Progress, Successor};
 use crate::config::Config;
 use crate::net::BoundSocket;
+use crate::pid_file::PidFile;
 
 /// Exit code when the parent itself cannot go on.
 const EXIT_ERROR: i32 = 1;
@@ -55,6 +57,29 @@ pub struct Parent<'a> {
     ending: Option<Ending>,
     next_ping: Instant,
     ping_interval: Duration,
+    /// What SIGUSR2 starts.
+    successor_program: &'a WorkerProgram,
+    /// The new program, until it serves.
+    successor: Option<Successor>,
+    /// The old program, until this one serves.
+    predecessor: Option<Predecessor>,
+    pid_file: Option<PidFile>,
+    /// The new program serves.
+    is_succeeded: bool,
+}
+
+/// How a supervisor is made.
+pub struct Plan<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// How many workers there are to be.
+    pub count: u32,
+    /// What a worker is.
+    pub program: &'a WorkerProgram,
+    /// What SIGUSR2 starts.
+    pub successor: &'a WorkerProgram,
+    /// Where the lines go.
+    pub log: Log,
 }
 
 struct Ending {
@@ -63,33 +88,43 @@ struct Ending {
 }
 
 impl<'a> Parent<'a> {
-    /// A parent of `count` workers, none of which is started yet.
+    /// A parent whose workers are not started yet. It takes over from `predecessor`, if there is
+    /// one.
     ///
     /// # Errors
     /// The system's: no descriptors.
     pub fn new(
-        config: &'a Config,
-        program: &'a WorkerProgram,
+        plan: &Plan<'a>,
         sockets: Vec<BoundSocket>,
-        count: u32,
-        log: Log,
+        predecessor: Option<Predecessor>,
     ) -> io::Result<Parent<'a>> {
+        let config = plan.config;
+        // A new program writes it when it has taken over.
+        let pid_file = match &predecessor {
+            None => write_pid_file(config).map_err(io::Error::other)?,
+            Some(_) => None,
+        };
         let interval = config.worker_healthcheck_timeout / 5;
         Ok(Parent {
             config,
-            program,
-            log,
+            program: plan.program,
+            log: plan.log,
             signals: Signals::catch()?,
             sockets,
             shared: Shared::new()?,
             members: Vec::new(),
-            target: usize::try_from(count).unwrap_or(usize::MAX),
+            target: usize::try_from(plan.count).unwrap_or(usize::MAX),
             to_replace: VecDeque::new(),
             replacing: None,
             backoff: Backoff::default(),
             was_ready: false,
             ending: None,
             next_ping: Instant::now(),
+            successor_program: plan.successor,
+            successor: None,
+            predecessor,
+            pid_file,
+            is_succeeded: false,
             ping_interval: interval.clamp(PING_INTERVAL_MIN, PING_INTERVAL_MAX),
         })
     }
@@ -114,6 +149,7 @@ impl<'a> Parent<'a> {
                 self.obey(order);
             }
             self.listen();
+            self.watch_successor();
             self.enforce();
         }
     }
@@ -143,6 +179,9 @@ impl<'a> Parent<'a> {
                 PollFlags::IN,
             ));
         }
+        if let Some(successor) = &self.successor {
+            fds.push(PollFd::from_borrowed_fd(successor.pipe(), PollFlags::IN));
+        }
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
@@ -155,6 +194,9 @@ impl<'a> Parent<'a> {
         match order {
             Order::Stop(signal) => {
                 self.log.info(&format!("Received {signal}, exiting."));
+                if let Some(successor) = self.successor.take() {
+                    successor.stop();
+                }
                 self.end(0);
             }
             Order::Restart => {
@@ -179,7 +221,8 @@ impl<'a> Parent<'a> {
                     );
                 }
             }
-            Order::Upgrade | Order::ChildEnded | Order::Ignored => {}
+            Order::Upgrade => self.upgrade(),
+            Order::ChildEnded | Order::Ignored => {}
         }
     }
 
@@ -209,10 +252,24 @@ impl<'a> Parent<'a> {
                 let pid = member.pid();
                 self.recycle(pid);
             }
-            Report::Free => member.blocked = false,
-            Report::Blocked => {
-                member.blocked = true;
+            Report::Leaving if !member.is_leaving() => {
+                let patience = self.config.graceful_shutdown_timeout;
+                member.leaves(Instant::now(), patience);
             }
+            Report::Leaving => {}
+            Report::Free => self
+                .log
+                .process("The event loop runs again in child process", member.pid()),
+            Report::Blocked if self.config.restart_blocked_workers => {
+                let pid = member.pid();
+                self.log.error(&format!(
+                    "The event loop of child process [{}] is blocked; the process is replaced.",
+                    self.log.number(pid)
+                ));
+                self.recycle(pid);
+            }
+            // The worker itself has reported where.
+            Report::Blocked => {}
         }
     }
 
@@ -229,13 +286,75 @@ impl<'a> Parent<'a> {
         if let Some(old) = member.replaces.take() {
             self.retire(old);
         }
+        if self.ready_count() >= self.target
+            && let Some(predecessor) = self.predecessor.take()
+        {
+            match write_pid_file(self.config) {
+                Ok(file) => self.pid_file = file,
+                Err(error) => self.log.error(&error),
+            }
+            predecessor.dismiss();
+        }
     }
 
-    /// Has a worker replaced, when its turn comes.
-    fn recycle(&mut self, pid: u32) {
-        if self.replacing != Some(pid) && !self.to_replace.contains(&pid) {
+    fn ready_count(&self) -> usize {
+        self.members
+            .iter()
+            .filter(|member| member.is_ready())
+            .count()
+    }
+
+    // --- A new program ---------------------------------------------------------------------------
+
+    fn upgrade(&mut self) {
+        if self.successor.is_some() || self.ending.is_some() {
+            self.log
+                .warning("Received SIGUSR2 while processes begin or end already.");
+            return;
+        }
+        self.log.info("Received SIGUSR2, starting the new program.");
+        match Successor::start(self.successor_program, &self.sockets) {
+            Ok(successor) => self.successor = Some(successor),
+            Err(error) => self
+                .log
+                .error(&format!("The new program cannot be started: {error}")),
+        }
+    }
+
+    fn watch_successor(&mut self) {
+        let Some(mut successor) = self.successor.take() else {
+            return;
+        };
+        let pid = self.log.number(successor.pid());
+        match successor.progress() {
+            Progress::Starting => self.successor = Some(successor),
+            Progress::Failed(status) => {
+                let words = status.map_or_else(|| "for no known reason".to_owned(), describe);
+                self.log.error(&format!(
+                    "The new program [{pid}] failed to start ({words}); this one goes on."
+                ));
+            }
+            Progress::Serves => {
+                self.log
+                    .info(&format!("The new program [{pid}] serves, exiting."));
+                for socket in &mut self.sockets {
+                    if let Some(file) = socket.file.take() {
+                        file.leave();
+                    }
+                }
+                self.is_succeeded = true;
+                self.end(0);
+            }
+        }
+    }
+
+    /// Has a worker replaced, when its turn comes; false if that was to happen anyway.
+    fn recycle(&mut self, pid: u32) -> bool {
+        let is_news = self.replacing != Some(pid) && !self.to_replace.contains(&pid);
+        if is_news {
             self.to_replace.push_back(pid);
         }
+        is_news
     }
 
     // --- Beginnings and ends of workers ----------------------------------------------------------
@@ -323,11 +442,15 @@ impl<'a> Parent<'a> {
             }
         };
         let now = Instant::now();
-        let patience = self.config.graceful_shutdown_timeout;
+        let patience = self.config.graceful_shutdown_timeout + self.config.drain_delay;
         for member in &mut self.members {
             match asked {
                 1 => {
-                    member.worker.stop();
+                    if self.is_succeeded {
+                        member.worker.retire();
+                    } else {
+                        member.worker.stop();
+                    }
                     member.leaves(now, patience);
                     self.log.process("Terminated child process", member.pid());
                 }
@@ -454,9 +577,41 @@ impl<'a> Parent<'a> {
         }
     }
 
+    /// Has workers replaced that are too large or too old.
+    fn enforce_limits(&mut self) {
+        let memory_max = self.config.worker_memory_max_mib;
+        let age_max = self.config.worker_age_max;
+        let mut over = Vec::new();
+        for member in self.members.iter().filter(|member| member.is_ready()) {
+            let age = member.ready_since().map(|since| since.elapsed());
+            let memory = memory_max.and_then(|_| member.memory_mib());
+            if let (Some(memory), Some(max)) = (memory, memory_max)
+                && memory > max
+            {
+                over.push((member.pid(), format!("Memory limit of {max} MiB exceeded")));
+            } else if let (Some(age), Some(max)) = (age, age_max)
+                && age > max
+            {
+                over.push((
+                    member.pid(),
+                    format!("Age limit of {} s exceeded", max.as_secs()),
+                ));
+            }
+        }
+        for (pid, why) in over {
+            if self.recycle(pid) {
+                self.log.info(&format!(
+                    "{why} by child process [{}].",
+                    self.log.number(pid)
+                ));
+            }
+        }
+    }
+
     /// Asks all workers whether they are alive. A thread without Python answers, so that one that
     /// does not is frozen, however busy its Python code may be.
     fn ping(&mut self) {
+        self.enforce_limits();
         let timeout = self.config.worker_healthcheck_timeout;
         let interval_ms = self.ping_interval.as_millis().max(1);
         let unanswered_max = timeout.as_millis().div_ceil(interval_ms) + 1;
@@ -477,6 +632,10 @@ impl<'a> Parent<'a> {
             member.worker.ping();
         }
     }
+}
+
+fn write_pid_file(config: &Config) -> Result<Option<PidFile>, String> {
+    config.pid_file.as_deref().map(PidFile::write).transpose()
 }
 
 fn next_attempt(pause: Duration) -> String {

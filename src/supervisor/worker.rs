@@ -36,6 +36,8 @@ pub struct Membership {
     complaint: Option<OwnedFd>,
     secret: [u8; SECRET_BYTES],
     sockets: Mutex<Vec<BoundSocket>>,
+    /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
+    leaving: AtomicBool,
     /// The whole server stops; otherwise only this worker leaves.
     stopping: AtomicBool,
     /// Nobody serves until this worker has ended.
@@ -81,6 +83,7 @@ pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
         complaint,
         secret,
         sockets: Mutex::new(sockets?),
+        leaving: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
         hurried: AtomicBool::new(false),
         watch: Watch {
@@ -144,6 +147,13 @@ impl Membership {
     /// True when this worker is to end soon, because nobody serves until it has.
     pub fn is_hurried(&self) -> bool {
         self.hurried.load(Ordering::Acquire)
+    }
+
+    /// This worker has begun to end, whoever told it to.
+    pub fn leave(&self) {
+        if !self.leaving.swap(true, Ordering::AcqRel) {
+            self.report(Report::Leaving);
+        }
     }
 
     /// True when the whole server stops; false when others take over from this worker.
@@ -213,10 +223,10 @@ impl Membership {
                         self.report(Report::Alive);
                         self.look_at_loop();
                     }
-                    RETIRE => raise(Signal::TERM),
+                    RETIRE => self.ask_to_end(),
                     RELOAD => {
                         self.hurried.store(true, Ordering::Release);
-                        raise(Signal::TERM);
+                        self.ask_to_end();
                     }
                     STOP => self.stop(),
                     _ => {}
@@ -230,7 +240,13 @@ impl Membership {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        raise(Signal::TERM);
+        self.ask_to_end();
+    }
+
+    fn ask_to_end(&self) {
+        if !self.leaving.swap(true, Ordering::AcqRel) {
+            raise(Signal::TERM);
+        }
     }
 
     fn look_at_loop(&self) {

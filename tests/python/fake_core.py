@@ -42,6 +42,9 @@ def settings(app: str = "", **options: Any) -> Settings:
         "limit_max_requests": None,
         "limit_max_requests_jitter": 0,
         "timeout_graceful_shutdown": 30.0,
+        "timeout_keep_alive": 5.0,
+        "drain_delay": 0.0,
+        "pid_file": None,
         "timeout_worker_healthcheck": 5.0,
         "log_config": None,
         "log_level": None,
@@ -98,6 +101,13 @@ class Engine:
     def stop(self) -> None:
         self.listeners = 0
         self._called("stop")
+
+    def retire(self) -> None:
+        self.listeners = 0
+        self._called("retire")
+
+    def drain(self) -> None:
+        self._called("drain")
 
     def disconnect_streams(self) -> None:
         self._called("disconnect_streams")
