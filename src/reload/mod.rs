@@ -7,6 +7,7 @@
 //!   gitignore.rs  what .gitignore files say         glob.rs  patterns
 //!   tree.rs       the watched folders               poll.rs  looking, where there are no events
 //!   burst.rs      when a burst of changes is over   watch.rs the thread that watches
+//!   bytecode.rs   compiled files of changed modules
 //!   page.rs       the answer while the application is broken
 //!   responder.rs  who gives it
 //! ```
@@ -15,6 +16,7 @@
 //! Unix only.
 
 pub mod burst;
+pub mod bytecode;
 pub mod filter;
 pub mod gitignore;
 pub mod glob;

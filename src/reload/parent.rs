@@ -8,6 +8,7 @@
 //! The sockets stay open all the time. While a worker leaves or starts, clients wait in the
 //! backlog; while the application is broken, they are answered with the reason.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::bytecode;
 use super::page::Failure;
 use super::responder::Responder;
 use super::watch::{self, Means, Seen, Watching};
@@ -54,6 +56,8 @@ pub struct Parent<'a> {
     means: Means,
     changes: Changes,
     stage: Stage,
+    /// What has changed since the last worker was started.
+    changed: BTreeSet<PathBuf>,
     /// How often the end was asked for.
     asked_to_end: u32,
 }
@@ -123,6 +127,7 @@ impl<'a> Parent<'a> {
             means,
             changes: Changes { seen, bell },
             stage: Stage::Over,
+            changed: BTreeSet::new(),
             asked_to_end: 0,
         })
     }
@@ -202,6 +207,7 @@ impl<'a> Parent<'a> {
                 log_polling(&self.log, &why);
             }
             Seen::Changes(paths) => {
+                self.changed.extend(paths.iter().cloned());
                 // A worker that has not started yet reads what is there then.
                 if self.asked_to_end == 0 && !matches!(self.stage, Stage::Leaving { .. }) {
                     self.log.warning(&format!(
@@ -246,6 +252,7 @@ impl<'a> Parent<'a> {
     // --- Beginnings and ends of workers ----------------------------------------------------------
 
     fn start(&mut self) {
+        bytecode::remove(&std::mem::take(&mut self.changed));
         self.shared.allow_complaint();
         match Worker::start(self.program, &self.sockets, &self.shared) {
             Ok(worker) => {
