@@ -37,10 +37,15 @@ class Worker:
     def hurried(self) -> bool:
         """True when this worker is to end soon, because nobody serves until it has."""
     @property
+    def early(self) -> bool:
+        """True while it is not this worker's turn to load the application."""
+    @property
     def secret(self) -> bytes:
         """32 bytes that all workers of one supervisor share."""
     def ready(self) -> None:
         """Says that connections are accepted."""
+    def await_turn(self) -> None:
+        """Returns when it is this worker's turn."""
     def failed(self, text: str) -> None:
         """Says why the application cannot start; the last that is said."""
     def recycle(self) -> None:

@@ -47,6 +47,7 @@ def run(settings: Settings) -> int:
     unless somebody handles it.
     """
     worker.leave_interrupts_to_parent()
+    worker.await_turn()
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
     try:

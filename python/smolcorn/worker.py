@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
 import subprocess
@@ -42,6 +43,21 @@ def may_complain() -> bool:
     supervisor that fail alike only one is."""
     worker = current()
     return worker is None or worker.may_complain()
+
+
+def await_turn() -> None:
+    """Returns when it is time to load the application.
+
+    A worker that is started before its time loads meanwhile what every server needs.
+    """
+    worker = current()
+    if worker is None or not worker.early:
+        return
+    with contextlib.suppress(ImportError):
+        importlib.import_module("uvloop")
+    worker.await_turn()
+    # What is found in folders now must be looked up anew.
+    importlib.invalidate_caches()
 
 
 def report_failure(text: str) -> None:

@@ -56,6 +56,17 @@ impl Worker {
         PyBytes::new(py, self.membership.secret())
     }
 
+    /// True while it is not this worker's turn to load the application.
+    #[getter]
+    fn early(&self) -> bool {
+        self.membership.is_early()
+    }
+
+    /// Returns when it is. A signal to end ends the process meanwhile.
+    fn await_turn(&self, py: Python<'_>) {
+        py.detach(|| self.membership.await_turn());
+    }
+
     /// Says that connections are accepted.
     fn ready(&self) {
         self.membership.report(Report::Ready);

@@ -42,6 +42,9 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 const FORCED_TIMEOUT: Duration = Duration::from_secs(1);
 /// A worker that served for less than this and then died is not started again by itself.
 const SERVED_MIN: Duration = Duration::from_secs(1);
+/// So long after a worker began to serve the next one is started early: what it does then shall not
+/// hold up the first requests.
+const EARLY_START_DELAY: Duration = Duration::from_millis(300);
 /// At most so many names of changed files stand in the log.
 const NAMES_SHOWN_MAX: usize = 10;
 
@@ -56,6 +59,10 @@ pub struct Parent<'a> {
     means: Means,
     changes: Changes,
     stage: Stage,
+    /// The next worker, which waits for its turn.
+    next: Option<Worker>,
+    /// When it is to be started.
+    next_at: Option<Instant>,
     /// What has changed since the last worker was started.
     changed: BTreeSet<PathBuf>,
     /// How often the end was asked for.
@@ -127,6 +134,8 @@ impl<'a> Parent<'a> {
             means,
             changes: Changes { seen, bell },
             stage: Stage::Over,
+            next: None,
+            next_at: None,
             changed: BTreeSet::new(),
             asked_to_end: 0,
         })
@@ -143,6 +152,9 @@ impl<'a> Parent<'a> {
         loop {
             self.bury();
             if self.asked_to_end > 0 && matches!(self.stage, Stage::Over) {
+                if let Some(next) = self.next.take() {
+                    next.end_now();
+                }
                 return 0;
             }
             if let Err(error) = self.wait() {
@@ -167,7 +179,7 @@ impl<'a> Parent<'a> {
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.changes.bell.as_fd(), PollFlags::IN),
         ];
-        let mut due = None;
+        let mut due = self.next_at;
         match &self.stage {
             Stage::Serving { worker, silent, .. } => {
                 if !silent {
@@ -176,7 +188,7 @@ impl<'a> Parent<'a> {
             }
             Stage::Leaving {
                 force_at, kill_at, ..
-            } => due = force_at.or(*kill_at),
+            } => due = due.into_iter().chain(*force_at).chain(*kill_at).min(),
             Stage::Broken(_) | Stage::Over => {}
         }
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
@@ -239,7 +251,10 @@ impl<'a> Parent<'a> {
         let mut recycle = false;
         for report in reports {
             match report {
-                Report::Ready => *ready = Some(Instant::now()),
+                Report::Ready => {
+                    *ready = Some(Instant::now());
+                    self.next_at = Some(Instant::now() + EARLY_START_DELAY);
+                }
                 Report::Recycle => recycle = true,
                 _ => {}
             }
@@ -254,8 +269,10 @@ impl<'a> Parent<'a> {
     fn start(&mut self) {
         bytecode::remove(&std::mem::take(&mut self.changed));
         self.shared.allow_complaint();
-        match Worker::start(self.program, &self.sockets, &self.shared) {
+        self.prepare();
+        match self.take_next() {
             Ok(worker) => {
+                worker.begin();
                 self.stage = Stage::Serving {
                     worker,
                     silent: false,
@@ -273,6 +290,24 @@ impl<'a> Parent<'a> {
         }
     }
 
+    /// Starts the next worker early, unless one waits already.
+    fn prepare(&mut self) {
+        self.next_at = None;
+        if matches!(self.next.as_mut().map(Worker::try_wait), Some(Ok(None))) {
+            return;
+        }
+        // If it cannot be, it is said when it is needed.
+        self.next = Worker::start_early(self.program, &self.sockets, &self.shared).ok();
+    }
+
+    /// The worker that waits, or a new one.
+    fn take_next(&mut self) -> io::Result<Worker> {
+        match self.next.take() {
+            Some(worker) => Ok(worker),
+            None => Worker::start(self.program, &self.sockets, &self.shared),
+        }
+    }
+
     /// Has a new worker started, once there is room for it.
     fn restart(&mut self) {
         if self.asked_to_end > 0 {
@@ -281,6 +316,8 @@ impl<'a> Parent<'a> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Serving { worker, .. } => {
                 worker.make_room();
+                // It gets ready while the other one leaves.
+                self.prepare();
                 let force_at = Instant::now() + MAKE_ROOM_TIMEOUT;
                 self.stage = leaving(worker, force_at);
             }
@@ -297,6 +334,7 @@ impl<'a> Parent<'a> {
     /// Ends everything; asked once more, with force; a third time, at once.
     fn end(&mut self) {
         self.asked_to_end += 1;
+        self.next_at = None;
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Serving { worker, .. } => {
                 worker.stop();
@@ -377,11 +415,15 @@ impl<'a> Parent<'a> {
                 .error(&format!("Clients are not answered: {error}"));
         }
         self.stage = Stage::Broken(responder.ok());
+        self.prepare();
     }
 
     // --- What is due -----------------------------------------------------------------------------
 
     fn enforce(&mut self) {
+        if self.next_at.is_some_and(|at| at <= Instant::now()) {
+            self.prepare();
+        }
         let Stage::Leaving {
             worker,
             force_at,

@@ -22,7 +22,7 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::link::{
-    FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, SECRET_BYTES, STOP,
+    BEGIN, FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, SECRET_BYTES, STOP,
     UPGRADE_VARIABLE, WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, descriptor};
@@ -156,12 +156,35 @@ impl Worker {
         sockets: &[BoundSocket],
         shared: &Shared,
     ) -> io::Result<Worker> {
+        Worker::launch(program, sockets, shared, false)
+    }
+
+    /// Starts `program` as a worker that does what takes time and depends on no file of the
+    /// application, and then waits for [`begin`](Self::begin).
+    ///
+    /// # Errors
+    /// As with [`start`](Self::start).
+    pub fn start_early(
+        program: &WorkerProgram,
+        sockets: &[BoundSocket],
+        shared: &Shared,
+    ) -> io::Result<Worker> {
+        Worker::launch(program, sockets, shared, true)
+    }
+
+    fn launch(
+        program: &WorkerProgram,
+        sockets: &[BoundSocket],
+        shared: &Shared,
+        early: bool,
+    ) -> io::Result<Worker> {
         let (control, theirs) = UnixStream::pair()?;
         control.set_nonblocking(true)?;
         (&control).write_all(&shared.secret)?;
         let inheritance = Inheritance {
             control: theirs.as_raw_fd(),
             complaint: Some(shared.complaint.0.as_raw_fd()),
+            early,
             sockets: sockets.iter().map(InheritedSocket::of).collect(),
         };
         let mut fds = vec![theirs.as_fd(), shared.complaint.0.as_fd()];
@@ -221,6 +244,11 @@ impl Worker {
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
+    /// Tells a worker that was started early that it is its turn.
+    pub fn begin(&self) {
+        self.tell(BEGIN);
+    }
+
     /// Asks whether it is alive. The answer is [`Report::Alive`], given by a thread that no
     /// Python code can hold up.
     pub fn ping(&self) {
@@ -252,6 +280,13 @@ impl Worker {
     /// Ends it now.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+
+    /// Ends it now, and waits for that.
+    pub fn end_now(mut self) {
+        self.kill();
+        // Nothing is left to do when somebody else has waited for it.
+        let _ = self.child.wait();
     }
 
     /// How it ended; `None` while it runs.

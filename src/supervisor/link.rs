@@ -2,7 +2,7 @@
 //! worker finds its descriptors, and the bytes on the control socket between the two.
 //!
 //! ```text
-//!   supervisor --32 secret bytes, then PING, RETIRE, RELOAD, STOP--> worker
+//!   supervisor --32 secret bytes, then BEGIN, PING, RETIRE, RELOAD, STOP--> worker
 //!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //!   supervisor <--FAILED and a text, the last of all-- worker
 //! ```
@@ -26,6 +26,8 @@ pub const UPGRADE_VARIABLE: &str = "_SMOLCORN_UPGRADE";
 /// Length of the secret that all workers of a supervisor share.
 pub const SECRET_BYTES: usize = 32;
 
+/// To a worker that was started early: it is your turn.
+pub const BEGIN: u8 = b'g';
 /// To a worker: say that you are alive.
 pub const PING: u8 = b'p';
 /// To a worker: others take over; accept nothing more, serve the connections to their end.
@@ -123,6 +125,8 @@ pub struct Inheritance {
     /// The read end of a pipe with one byte in it: whoever takes that may show why it cannot
     /// start. So the same traceback is not shown by every worker.
     pub complaint: Option<RawFd>,
+    /// A worker that is started early: it waits for [`BEGIN`] before it loads the application.
+    pub early: bool,
     /// What to accept from.
     pub sockets: Vec<InheritedSocket>,
 }
@@ -133,6 +137,9 @@ impl Inheritance {
         let mut text = format!("control {}\n", self.control);
         if let Some(fd) = self.complaint {
             let _ = writeln!(text, "complaint {fd}");
+        }
+        if self.early {
+            text.push_str("early 1\n");
         }
         for socket in &self.sockets {
             let path = socket.path.as_deref().map(hex).unwrap_or_default();
@@ -154,6 +161,7 @@ impl Inheritance {
             match kind {
                 "control" => found.control = rest.parse().ok()?,
                 "complaint" => found.complaint = Some(rest.parse().ok()?),
+                "early" => found.early = rest == "1",
                 "socket" => found.sockets.push(decode_socket(rest)?),
                 _ => return None,
             }
@@ -199,6 +207,7 @@ mod tests {
         let given = Inheritance {
             control: 5,
             complaint: Some(6),
+            early: true,
             sockets: vec![
                 InheritedSocket {
                     fd: 7,

@@ -51,6 +51,7 @@ impl Successor {
         let inheritance = Inheritance {
             control: writer.as_raw_fd(),
             complaint: None,
+            early: false,
             sockets: sockets.iter().map(InheritedSocket::of).collect(),
         };
         let mut fds = vec![writer.as_fd()];

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use socket2::Socket;
 
 use super::link::{
-    FAILED, FAILURE_BYTES_MAX, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report,
+    BEGIN, FAILED, FAILURE_BYTES_MAX, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report,
     SECRET_BYTES, STOP, WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, LocalAddress, descriptor};
@@ -38,6 +38,8 @@ pub struct Membership {
     sockets: Mutex<Vec<BoundSocket>>,
     /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
     leaving: AtomicBool,
+    /// Whether it may load the application, and whoever waits for that.
+    turn: (Mutex<bool>, Condvar),
     /// The whole server stops; otherwise only this worker leaves.
     stopping: AtomicBool,
     /// Nobody serves until this worker has ended.
@@ -84,6 +86,7 @@ pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
         secret,
         sockets: Mutex::new(sockets?),
         leaving: AtomicBool::new(false),
+        turn: (Mutex::new(!inheritance.early), Condvar::new()),
         stopping: AtomicBool::new(false),
         hurried: AtomicBool::new(false),
         watch: Watch {
@@ -133,6 +136,24 @@ impl Membership {
     pub fn report(&self, report: Report) {
         // A supervisor that is gone needs no telling: the thread sees that.
         let _ = (&self.control).write_all(&[report.byte()]);
+    }
+
+    /// Returns when it is this worker's turn: at once, unless it was started early.
+    pub fn await_turn(&self) {
+        let (turn, came) = &self.turn;
+        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(came.wait_while(turn, |has_come| !*has_come));
+    }
+
+    /// Whether it is not this worker's turn yet.
+    pub fn is_early(&self) -> bool {
+        !*self.turn.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        let (turn, came) = &self.turn;
+        *turn.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        came.notify_all();
     }
 
     /// Tells the supervisor why this worker cannot start. Nothing can be told after it.
@@ -223,6 +244,7 @@ impl Membership {
                         self.report(Report::Alive);
                         self.look_at_loop();
                     }
+                    BEGIN => self.begin(),
                     RETIRE => self.ask_to_end(),
                     RELOAD => {
                         self.hurried.store(true, Ordering::Release);
