@@ -57,7 +57,7 @@ mod tests {
             folder.path("b/none.py"),
         ]);
         let there = |name: &&str| folder.path(&format!("a/__pycache__/{name}")).exists();
-        assert!(!gone.iter().any(|name| there(name)));
-        assert!(kept.iter().all(|name| there(name)));
+        assert!(!gone.iter().any(&there));
+        assert!(kept.iter().all(there));
     }
 }
