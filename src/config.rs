@@ -37,6 +37,8 @@ pub struct Config {
     /// The Python environment or interpreter that the binary embeds; `None`: find one.
     pub python: Option<PathBuf>,
 
+    /// Everything to listen on, in place of the four settings that follow; empty: as those say.
+    pub binds: Vec<BindTarget>,
     /// Name or address to listen on; empty: all interfaces. See [`Config::bind`].
     pub host: String,
     /// Port to listen on; 0: any free one.
@@ -115,6 +117,7 @@ impl Default for Config {
             event_loop: EventLoop::Auto,
             placement: Placement::Auto,
             python: None,
+            binds: Vec::new(),
             host: "127.0.0.1".to_owned(),
             port: 8000,
             uds: None,
@@ -164,6 +167,23 @@ impl Config {
             },
         }
     }
+}
+
+/// One of the things that `--bind` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindTarget {
+    /// Every address of a host; an empty host means all interfaces of both families. An address
+    /// means itself: `::` is IPv6 only.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// 0: any free one.
+        port: u16,
+    },
+    /// A Unix socket to make at this path.
+    Unix(PathBuf),
+    /// The descriptor of a socket that somebody else has opened.
+    Descriptor(i32),
 }
 
 /// The address that a server listens on.

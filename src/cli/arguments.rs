@@ -8,8 +8,10 @@ use argh::FromArgs;
 
 use super::error::UsageError;
 use super::normalise::Normalised;
-use super::values::{ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth};
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
+use super::values::{
+    Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
+};
+use crate::config::{BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
 
 /// Any whole number.
 pub type AnyInt = Int<{ i64::MIN }, { i64::MAX }>;
@@ -52,6 +54,9 @@ pub struct Arguments {
     #[argh(option)]
     pub reset_contextvars: Option<Truth>,
 
+    /// everything to listen on
+    #[argh(option)]
+    pub bind: Vec<BindTarget>,
     /// name or address
     #[argh(option)]
     pub host: Option<String>,
@@ -154,7 +159,7 @@ pub struct Arguments {
 
     /// readiness first
     #[argh(option)]
-    pub drain_delay: Option<Seconds>,
+    pub drain_delay: Option<Delay>,
 
     /// which loop
     #[argh(option, long = "loop")]
@@ -284,6 +289,7 @@ mod tests {
     fn sample(spec: &OptionSpec) -> String {
         let text = match spec.kind {
             Kind::Text("NAME:VALUE") => "x-a:1",
+            Kind::Text("ADDRESS") => "x:1",
             Kind::Integer | Kind::Float | Kind::Octal => "1",
             Kind::Path => env!("CARGO_MANIFEST_DIR"),
             Kind::Boolean | Kind::Flag | Kind::Pair(_) => "true",

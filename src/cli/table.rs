@@ -121,6 +121,17 @@ const APPLICATION: &[OptionSpec] = &[
 ];
 
 const SOCKETS: &[OptionSpec] = &[
+    OptionSpec::own(
+        "bind",
+        Text("ADDRESS"),
+        "Address to listen on: HOST:PORT, [IPV6]:PORT, unix:PATH or fd://NUMBER. In place of \
+         --host, --port, --uds and --fd.",
+    )
+    .repeatable("binds")
+    .notes(
+        "An address means itself (`0.0.0.0` is IPv4, `[::]` is IPv6 only); an empty host \
+         (`:8000`) means all interfaces of both families; a name means all its addresses.",
+    ),
     OptionSpec::uvicorn(
         "host",
         TEXT,
@@ -142,7 +153,7 @@ const SOCKETS: &[OptionSpec] = &[
         Octal,
         "Permission bits of the Unix socket. Unset: those of the socket that it replaces, or 666.",
     )
-    .notes("Needs `--uds`."),
+    .notes("Needs `--uds` or `--bind unix:…`."),
     OptionSpec::uvicorn(
         "fd",
         Integer,

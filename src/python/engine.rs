@@ -126,9 +126,8 @@ impl Engine {
             .iter()
             .map(|socket| socket.get().listening())
             .collect::<PyResult<Vec<_>>>()?;
-        if let Some(path) = sockets.iter().find_map(|socket| socket.get().unix_path()) {
-            let _ = self.border.unix_path.set(path);
-        }
+        let unix_paths = sockets.iter().filter_map(|socket| socket.get().unix_path());
+        let _ = self.border.unix_paths.set(unix_paths.collect());
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;

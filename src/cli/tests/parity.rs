@@ -203,6 +203,7 @@ fn our_own_options_are_there() {
     assert_eq!(
         own,
         [
+            "bind",
             "uds-mode",
             "health-path",
             "limit-head-size",

@@ -214,7 +214,6 @@ fn what_does_not_exist_yet_is_said() {
         ("--ssl-keyfile=k", "Option '--ssl-keyfile'"),
         ("--ssl-version=17", "Option '--ssl-version'"),
         ("--ws-max-size=1", "Option '--ws-max-size'"),
-        ("--workers=2", "Option '--workers' above 1"),
         ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
