@@ -42,14 +42,12 @@ fn print_quietly(stream: &mut impl std::io::Write, text: &str) {
 }
 
 /// How many processes are to serve, if this process is to be their parent: the option, or
-/// `WEB_CONCURRENCY` in the environment or in the environment file.
-///
-/// # Errors
-/// The variable is no number.
+/// `WEB_CONCURRENCY` in the environment or in the environment file. What is wrong with these, the
+/// life cycle says.
 #[cfg(unix)]
-pub fn supervised(config: &Config) -> Result<Option<u32>, UsageError> {
+pub fn supervised(config: &Config) -> Option<u32> {
     if worker::is_wanted() {
-        return Ok(None);
+        return None;
     }
     let of_file = || {
         let text = std::fs::read_to_string(config.env_file.as_ref()?).ok()?;
@@ -58,8 +56,8 @@ pub fn supervised(config: &Config) -> Result<Option<u32>, UsageError> {
     let config = config.clone().with_late_environment(&|name| {
         let of_process = std::env::var(name).ok();
         of_process.or_else(|| (name == "WEB_CONCURRENCY").then(of_file)?)
-    })?;
-    Ok(config.workers.filter(|workers| *workers > 1))
+    });
+    config.ok()?.workers.filter(|workers| *workers > 1)
 }
 
 /// The value of a variable in an environment file; the last line that sets it counts.
@@ -100,12 +98,8 @@ pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
     match read_command_line(argv, &program) {
         #[cfg(unix)]
         Request::Serve(config) => match supervised(&config) {
-            Ok(Some(workers)) => supervise(py, &config, workers, argv),
-            Ok(None) => serve(py, &config),
-            Err(error) => {
-                print_quietly(&mut std::io::stderr(), &error.text(program.name));
-                Ok(UsageError::EXIT_CODE)
-            }
+            Some(workers) => supervise(py, &config, workers, argv),
+            None => serve(py, &config),
         },
         #[cfg(not(unix))]
         Request::Serve(config) => serve(py, &config),

@@ -241,7 +241,7 @@ def test_worker_that_does_not_start_again_is_tried_later(
         r"failed to start \(exit code 1\)\. The next one is started in 1 s\.$"
     )
     server.stderr.wait_for(r"The next one is started in 2 s\.$")
-    assert server.stderr.text.count("broken on purpose") == 1
+    assert server.stderr.text.count("RuntimeError: broken on purpose") == 1
     ask(server)
     broken.unlink()
     wait_for_workers(server, 3)

@@ -45,7 +45,7 @@ def run(settings: Settings) -> int:
     After SIGTERM it does not return: the process dies of the signal when all is done,
     unless somebody handles it.
     """
-    worker.leave_interrupts_to_parent()
+    worker.join()
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
     try:
