@@ -13,4 +13,5 @@ pub mod proxy;
 pub mod python;
 #[cfg(unix)]
 pub mod supervisor;
+pub mod tls;
 pub mod ws;

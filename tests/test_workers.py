@@ -3,11 +3,14 @@
 import os
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
 
 from conftest import Start
+from harness.certificates import Authority
+from harness.deadline import Deadline
 from harness.server import Server
 from harness.workers import (
     alive,
@@ -148,16 +151,32 @@ def test_application_does_not_see_how_workers_are_started(two: Server) -> None:
     assert not [name for name in names if name.startswith("_SMOLCORN")]
 
 
-def test_workers_share_a_secret(two: Server) -> None:
-    secrets = {}
-    for pid, wire in one_connection_to_each(two, 2).items():
-        with wire:
-            said = wire.send(get("/secret")).response().body.decode().split()
-            assert said[0] == str(pid)
-            secrets[pid] = said[1]
-    assert len(secrets) == 2
-    assert len(set(secrets.values())) == 1
-    assert len(secrets.popitem()[1]) == 64
+def test_sessions_are_resumed_by_other_workers(start: Start, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server = start(APP, "--workers", "2", *authority.issue("localhost", "127.0.0.1").options)
+    wait_for_workers(server, 2)
+    context = authority.context()
+    sessions: dict[int, ssl.SSLSession] = {}
+    resumed = set()
+    deadline = Deadline()
+    while len(resumed) < 2:
+        assert deadline.left(), f"resumed by {resumed}"
+        for issuer, session in [*sessions.items(), (0, None)]:
+            with server.connect_tls(context, session=session) as wire:
+                pid = int(wire.send(get("/pid")).response().body)
+                assert wire.tls.session_reused is (session is not None)
+                if session is not None and issuer != pid:
+                    resumed.add(pid)
+                sessions.setdefault(pid, wire.tls.session)
+    assert server.stop() == 0
+
+
+def test_bad_certificate_is_one_line(launch: Start, tmp_path: Path) -> None:
+    path = tmp_path / "bad.pem"
+    path.write_text("nothing")
+    server = launch(APP, "--port", "0", "--workers", "2", "--ssl-certfile", str(path))
+    assert server.wait() == 3
+    assert server.stderr.text.count(str(path)) == 1
 
 
 # --- What cannot start ----------------------------------------------------------------------------

@@ -31,6 +31,7 @@ impl TryFrom<Arguments> for Config {
             ));
         }
         let workers = given.workers.map(workers).transpose()?;
+        let tls = super::tls::resolve(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -59,6 +60,7 @@ impl TryFrom<Arguments> for Config {
             uds_mode: given.uds_mode.map(|mode| mode.0),
             fd: given.fd.map(|Int(fd)| narrow(fd)),
             backlog: given.backlog.map_or(config.backlog, |Int(n)| narrow(n)),
+            tls,
             http_engine: given.http.unwrap_or(config.http_engine),
             http: config.http,
             output: config.output,

@@ -10,7 +10,9 @@ use std::time::Duration;
 use argh::FromArgValue;
 
 use super::error::{quoted, unavailable};
-use crate::config::{BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
+use crate::config::{
+    BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets,
+};
 
 /// What `--http` takes.
 pub const HTTP_NAMES: &[&str] = &["auto", "h11", "httptools", "zttp", "async-h1"];
@@ -300,6 +302,12 @@ impl FromArgValue for HttpEngine {
             _ if text.contains(':') => Err(protocol_class(text, HTTP_NAMES)),
             _ => Err(not_one_of(text, HTTP_NAMES)),
         }
+    }
+}
+
+impl FromArgValue for TlsVersion {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        TlsVersion::from_name(text).ok_or_else(|| not_one_of(text, TlsVersion::NAMES))
     }
 }
 

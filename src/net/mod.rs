@@ -67,7 +67,7 @@ impl BindSpec {
                 listen_fds: env("LISTEN_FDS"),
                 listen_fdnames: env("LISTEN_FDNAMES"),
             },
-            tls: false,
+            tls: config.tls.is_some(),
         }
     }
 }

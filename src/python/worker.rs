@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::supervisor::link::{Report, WORKER_VARIABLE};
 use crate::supervisor::worker::{self, Membership};
@@ -42,12 +41,6 @@ impl Worker {
     #[getter]
     fn stopping(&self) -> bool {
         self.membership.is_stopping()
-    }
-
-    /// 32 bytes that all workers of one supervisor share.
-    #[getter]
-    fn secret<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.membership.secret())
     }
 
     /// Says that connections are accepted.

@@ -2,7 +2,7 @@
 //! worker finds its descriptors, and the bytes on the control socket between the two.
 //!
 //! ```text
-//!   supervisor --32 secret bytes, then PING, RETIRE, STOP--> worker
+//!   supervisor --TLS ticket secret, then PING, RETIRE, STOP--> worker
 //!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //! ```
 //!
@@ -21,9 +21,6 @@ pub const WORKER_VARIABLE: &str = "_SMOLCORN_WORKER";
 /// The environment variable that makes a supervisor take over from an old one. Its value is an
 /// [`Inheritance`].
 pub const UPGRADE_VARIABLE: &str = "_SMOLCORN_UPGRADE";
-
-/// Length of the secret that all workers of a supervisor share.
-pub const SECRET_BYTES: usize = 32;
 
 /// To a worker: say that you are alive.
 pub const PING: u8 = b'p';

@@ -43,15 +43,6 @@ async def grow(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, str(os.getpid()).encode())
 
 
-@app.route("/secret")
-async def secret(scope: Scope, receive: Receive, send: Send) -> None:
-    from smolcorn import _core
-
-    worker = _core.worker()
-    assert worker is not None
-    await answer(send, f"{os.getpid()} {worker.secret.hex()}".encode())
-
-
 @app.route("/environment")
 async def environment(scope: Scope, receive: Receive, send: Send) -> None:
     """The names of the variables that programs of the application would inherit."""
