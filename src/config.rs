@@ -39,6 +39,8 @@ pub struct Config {
     /// The Python environment or interpreter that the binary embeds; `None`: find one.
     pub python: Option<PathBuf>,
 
+    /// Everything to listen on, in place of the four settings that follow; empty: as those say.
+    pub binds: Vec<BindTarget>,
     /// Name or address to listen on; empty: all interfaces. See [`Config::bind`].
     pub host: String,
     /// Port to listen on; 0: any free one.
@@ -51,6 +53,8 @@ pub struct Config {
     pub fd: Option<i32>,
     /// Connections that the kernel holds until they are accepted.
     pub backlog: u32,
+    /// Speak TLS on every connection; `None`: none.
+    pub tls: Option<TlsConfig>,
 
     /// Which HTTP/1 engine speaks on the connections.
     pub http_engine: HttpEngine,
@@ -119,12 +123,14 @@ impl Default for Config {
             event_loop: EventLoop::Auto,
             placement: Placement::Auto,
             python: None,
+            binds: Vec::new(),
             host: "127.0.0.1".to_owned(),
             port: 8000,
             uds: None,
             uds_mode: None,
             fd: None,
             backlog: 2048,
+            tls: None,
             http_engine: HttpEngine::Native,
             http: HttpConfig::default(),
             output: OutputLimits::default(),
@@ -171,6 +177,23 @@ impl Config {
     }
 }
 
+/// One of the things that `--bind` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindTarget {
+    /// Every address of a host; an empty host means all interfaces of both families. An address
+    /// means itself: `::` is IPv6 only.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// 0: any free one.
+        port: u16,
+    },
+    /// A Unix socket to make at this path.
+    Unix(PathBuf),
+    /// The descriptor of a socket that somebody else has opened.
+    Descriptor(i32),
+}
+
 /// The address that a server listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind<'a> {
@@ -199,7 +222,7 @@ macro_rules! named {
         { $($(#[$about_value:meta])* $value:ident = $text:literal),* $(,)? }
     ) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$about_value])* $value),* }
 
         impl $name {
@@ -217,6 +240,103 @@ macro_rules! named {
             }
         }
     };
+}
+
+/// How TLS is spoken, and by whose certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// At least one; the first is for clients that ask for no name, or for one that none has.
+    pub certificates: Vec<CertificateFiles>,
+    /// Password of the private keys that are encrypted.
+    pub key_password: Option<Secret>,
+    /// The oldest version that is spoken.
+    pub version_min: TlsVersion,
+    /// The newest version that is spoken.
+    pub version_max: TlsVersion,
+    /// Whether clients must show certificates.
+    pub client_certificates: ClientCertificates,
+    /// File of the CAs that sign them.
+    pub ca_certs: Option<PathBuf>,
+    /// Cipher list in OpenSSL's words; `None`: all that are there.
+    pub ciphers: Option<String>,
+    /// From accepting a connection to the end of its handshake.
+    pub handshake_timeout: Duration,
+    /// Between two looks whether the files have changed; `None`: nobody looks.
+    pub reload_interval: Option<Duration>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        TlsConfig {
+            certificates: Vec::new(),
+            key_password: None,
+            version_min: TlsVersion::Tls12,
+            version_max: TlsVersion::Tls13,
+            client_certificates: ClientCertificates::None,
+            ca_certs: None,
+            ciphers: None,
+            handshake_timeout: Duration::from_secs(60),
+            reload_interval: Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl TlsConfig {
+    /// Every file that is read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let pairs = self.certificates.iter();
+        let files = pairs.flat_map(|pair| [Some(&pair.certificate), pair.key.as_ref()]);
+        files
+            .chain([self.ca_certs.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// The password as text.
+    pub fn key_password(&self) -> Option<&str> {
+        self.key_password.as_ref().map(|Secret(text)| text.as_str())
+    }
+}
+
+/// A certificate on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// File of the certificate and of those that it is signed by, in order.
+    pub certificate: PathBuf,
+    /// File of its private key; `None`: it is in the same file.
+    pub key: Option<PathBuf>,
+}
+
+/// A text that does not show itself in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+named! {
+    /// A version of TLS.
+    TlsVersion {
+        /// RFC 5246.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    }
+}
+
+/// Whether clients must show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    None,
+    /// They are asked; one that is shown must be good.
+    Optional,
+    /// Without a good one there is no connection.
+    Required,
 }
 
 named! {

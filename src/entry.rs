@@ -76,17 +76,15 @@ impl Supervision {
 }
 
 /// What this process has to do if it is to be the parent of others: as the options say, or
-/// `WEB_CONCURRENCY` in the environment or in the environment file.
-///
-/// # Errors
-/// The variable is no number.
+/// `WEB_CONCURRENCY` in the environment or in the environment file. What is wrong with these, the
+/// life cycle says.
 #[cfg(unix)]
-pub fn supervised(config: &Config) -> Result<Option<Supervision>, UsageError> {
+pub fn supervised(config: &Config) -> Option<Supervision> {
     if worker::is_wanted() {
-        return Ok(None);
+        return None;
     }
     if config.reload.enabled {
-        return Ok(Some(Supervision::Reload));
+        return Some(Supervision::Reload);
     }
     if config.reload.asked != Asked::default() {
         Log::new(config).warning(
@@ -101,9 +99,9 @@ pub fn supervised(config: &Config) -> Result<Option<Supervision>, UsageError> {
     let config = config.clone().with_late_environment(&|name| {
         let of_process = std::env::var(name).ok();
         of_process.or_else(|| (name == "WEB_CONCURRENCY").then(of_file)?)
-    })?;
-    let several = config.workers.filter(|workers| *workers > 1);
-    Ok(several.map(Supervision::Workers))
+    });
+    let several = config.ok()?.workers.filter(|workers| *workers > 1);
+    several.map(Supervision::Workers)
 }
 
 /// The value of a variable in an environment file; the last line that sets it counts.
@@ -144,12 +142,8 @@ pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
     match read_command_line(argv, &program) {
         #[cfg(unix)]
         Request::Serve(config) => match supervised(&config) {
-            Ok(Some(supervision)) => supervise(py, &config, supervision, argv),
-            Ok(None) => serve(py, &config),
-            Err(error) => {
-                print_quietly(&mut std::io::stderr(), &error.text(program.name));
-                Ok(UsageError::EXIT_CODE)
-            }
+            Some(supervision) => supervise(py, &config, supervision, argv),
+            None => serve(py, &config),
         },
         #[cfg(not(unix))]
         Request::Serve(config) => serve(py, &config),

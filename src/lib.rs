@@ -14,4 +14,5 @@ pub mod python;
 pub mod reload;
 #[cfg(unix)]
 pub mod supervisor;
+pub mod tls;
 pub mod ws;

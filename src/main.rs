@@ -6,8 +6,6 @@ use std::path::Path;
 
 use smolcorn::cli::Program;
 #[cfg(unix)]
-use smolcorn::cli::UsageError;
-#[cfg(unix)]
 use smolcorn::config::Config;
 #[cfg(unix)]
 use smolcorn::entry::Supervision;
@@ -38,13 +36,8 @@ fn run(argv: &[OsString]) -> i32 {
         Request::Exit(code) => return code,
     };
     #[cfg(unix)]
-    match entry::supervised(&config) {
-        Ok(None) => {}
-        Ok(Some(supervision)) => return supervise(&config, supervision, argv),
-        Err(error) => {
-            embed::complain(error.text(&name).trim_end());
-            return UsageError::EXIT_CODE;
-        }
+    if let Some(supervision) = entry::supervised(&config) {
+        return supervise(&config, supervision, argv);
     }
     match embed::start(config.python.as_deref(), argv) {
         Ok(interpreter) => {

@@ -39,9 +39,6 @@ class Worker:
     @property
     def early(self) -> bool:
         """True while it is not this worker's turn to load the application."""
-    @property
-    def secret(self) -> bytes:
-        """32 bytes that all workers of one supervisor share."""
     def ready(self) -> None:
         """Says that connections are accepted."""
     def await_turn(self) -> None:
@@ -72,6 +69,25 @@ class NativeConfig:
     def with_late_environment(self) -> NativeConfig:
         """Returns it with what WEB_CONCURRENCY and FORWARDED_ALLOW_IPS say, which an
         env file may have set. Raises ValueError with the text for the user."""
+    def load_tls(self) -> Tls | None:
+        """Reads certificates and keys; None without TLS. The first call does it, for all
+        that have these settings. Raises ValueError with the text for the user."""
+
+@final
+class Tls:
+    """The certificates of a server."""
+
+    @property
+    def warning(self) -> str | None:
+        """What the operator should be told."""
+    @property
+    def reload_interval(self) -> float | None:
+        """Seconds between two looks whether files have changed; None: no looks."""
+    def has_changed(self) -> bool:
+        """Whether files have changed since they were read, and not since the last look."""
+    def reload(self) -> None:
+        """Reads all files again; connections that stand are not touched. Raises
+        ValueError with the text for the user; then everything is as before."""
 
 @final
 class Socket:

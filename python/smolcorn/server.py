@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import environment, loops, signals, worker
+from smolcorn import certificates, environment, loops, signals, worker
 from smolcorn.config import Settings, configure_logging
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, EXIT_STARTUP, StartupError
 from smolcorn.interfaces import Application, load_application
@@ -46,7 +46,7 @@ def run(settings: Settings) -> int:
     After SIGTERM it does not return: the process dies of the signal when all is done,
     unless somebody handles it.
     """
-    worker.leave_interrupts_to_parent()
+    worker.join()
     worker.await_turn()
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
@@ -59,6 +59,7 @@ def run(settings: Settings) -> int:
         return error.exit_code
     try:
         settings = environment.complete(settings)
+        certificates.load(settings)
         application = load_application(settings)
         return Server(settings).run(application, loops.loop_factory(settings.loop))
     except StartupError as error:
@@ -126,6 +127,7 @@ class Server:
         """Serves on the running loop, and returns the exit status. Signals that came
         meanwhile are delivered at the end."""
         settings = environment.complete(self.settings)
+        certificates.load(settings)
         application = load_application(settings)
         self.settings = settings
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
@@ -211,22 +213,13 @@ class Server:
                 self._changed.set,
                 lambda: self._limit_reached(settings.limit_max_requests),
             )
-            engine.start(sockets)
-            self._announce(engine, sockets)
-            self.started = True
-            with worker.reporting(settings.timeout_worker_healthcheck):
-                await self._until(lambda: self.should_exit)
-            _logger.info("Shutting down")
-            seconds = worker.patience_of(settings.timeout_graceful_shutdown)
-            deadline = _from_now(seconds)
-            if worker.leaves_alone():
-                await self._hand_over(engine)
-            elif settings.drain_delay > 0:
-                await self._linger(engine)
-                deadline = _from_now(seconds)
-            engine.stop()
-            _close(sockets)
-            await self._drain(engine, deadline - seconds / 2, deadline)
+            with certificates.kept_fresh(settings, on_signal=self._owns_process):
+                engine.start(sockets)
+                self._announce(engine, sockets)
+                self.started = True
+                with worker.reporting(settings.timeout_worker_healthcheck):
+                    await self._until(lambda: self.should_exit)
+                await self._end(engine, sockets)
         finally:
             _close(sockets)
             if engine is not None:
@@ -269,6 +262,20 @@ class Server:
             member.recycle()
         else:
             self.should_exit = True
+
+    async def _end(self, engine: Engine, sockets: list[Socket]) -> None:
+        """Lets others know, and then lets everything that is under way end."""
+        _logger.info("Shutting down")
+        seconds = worker.patience_of(self.settings.timeout_graceful_shutdown)
+        deadline = _from_now(seconds)
+        if worker.leaves_alone():
+            await self._hand_over(engine)
+        elif self.settings.drain_delay > 0:
+            await self._linger(engine)
+            deadline = _from_now(seconds)
+        engine.stop()
+        _close(sockets)
+        await self._drain(engine, deadline - seconds / 2, deadline)
 
     async def _hand_over(self, engine: Engine) -> None:
         """Leaves new connections to other workers, and gives clients of idle ones time

@@ -31,11 +31,23 @@ clients could know must have come."""
 _logger = logging.getLogger("uvicorn.error")
 
 
-def current() -> Worker | None:
-    """The worker that this process is; None where there is no supervisor."""
+_current: Worker | None = None
+
+
+def join() -> None:
+    """Notes whether this process is a worker."""
     from smolcorn import _core
 
-    return _core.worker()
+    global _current
+    _current = _core.worker()
+    if _current is not None:
+        # A terminal sends it to all processes; the supervisor decides what follows.
+        signal.signal(signal.SIGINT, _ignore)
+
+
+def current() -> Worker | None:
+    """The worker that this process is; None where there is no supervisor."""
+    return _current
 
 
 def may_complain() -> bool:
@@ -89,12 +101,6 @@ def leaves_alone() -> bool:
         return False
     worker.leaving()
     return not worker.stopping
-
-
-def leave_interrupts_to_parent() -> None:
-    """A terminal sends SIGINT to all processes; the supervisor decides what follows."""
-    if current() is not None:
-        signal.signal(signal.SIGINT, _ignore)
 
 
 @contextlib.contextmanager

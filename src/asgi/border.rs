@@ -1,9 +1,8 @@
 //! The Python border: what the dispatch actor, the exchanges and the engine share. Everything
 //! here belongs to the loop's thread.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
@@ -13,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
+use smolcorn_actors::messages::End;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
@@ -25,7 +25,7 @@ use crate::http::StreamId;
 use crate::http::response::ResponseHead;
 
 /// Names an exchange in the whole process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExchangeKey {
     /// Its connection.
     pub connection: ConnectionId,
@@ -79,8 +79,9 @@ pub struct Border {
     /// The callable that makes a turn; there from the engine's start to its close. It owns this,
     /// so leaving it here would keep both for ever.
     turn: Mutex<Option<Py<PyAny>>>,
-    /// Where the server's own unix socket is bound; set once when the engine starts.
-    pub unix_path: OnceLock<PathBuf>,
+    /// Unix sockets of the server: the name under which each was made, and where it is bound now;
+    /// set once when the engine starts.
+    pub unix_paths: OnceLock<Vec<(PathBuf, PathBuf)>>,
     /// The loop's thread.
     pub thread: ThreadId,
     /// Connections are polled on the loop's own thread.
@@ -95,11 +96,21 @@ pub struct Border {
     pub listeners: AtomicUsize,
     /// Open connections.
     pub connections: AtomicUsize,
-    running: Mutex<HashMap<ExchangeKey, Running, BuildHasherDefault<KeyHasher>>>,
+    running: Mutex<BTreeMap<ExchangeKey, Running>>,
     held: Mutex<Vec<Py<Exchange>>>,
 }
 
 impl Border {
+    /// Where the unix socket is bound whose own name is `local`.
+    pub fn unix_path(&self, local: &End) -> Option<&Path> {
+        let End::Unix(Some(name)) = local else {
+            return None;
+        };
+        let paths = self.unix_paths.get()?.iter();
+        let mut found = paths.filter(|(made, _)| made == name);
+        found.next().map(|(_, path)| path.as_path())
+    }
+
     /// Puts the parts together.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
@@ -130,7 +141,7 @@ impl Border {
             on_limit,
             context,
             turn: Mutex::default(),
-            unix_path: OnceLock::new(),
+            unix_paths: OnceLock::new(),
             thread: std::thread::current().id(),
             fused: AtomicBool::new(false),
             in_turn: AtomicBool::new(false),
@@ -221,9 +232,9 @@ impl Border {
 
     /// All exchanges of a connection whose applications have not ended.
     pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Py<Exchange>> {
+        let key = |stream| ExchangeKey { connection, stream };
         lock(&self.running)
-            .iter()
-            .filter(|(key, _)| key.connection == connection)
+            .range(key(StreamId::MIN)..=key(StreamId::MAX))
             .map(|(_, running)| running.exchange.clone_ref(py))
             .collect()
     }
@@ -401,30 +412,6 @@ pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Box
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Mixes the two numbers of an [`ExchangeKey`]; they are ours, so nobody can aim at collisions.
-#[derive(Default)]
-pub struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(26) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
 }
 
 /// The border, shared.

@@ -3,11 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use smolcorn_actors::mailbox::Address;
 use smolcorn_actors::outbox::LentBytes;
 
 /// Where lent objects go when they are written: to the loop's thread, which holds the GIL and can
 /// release them.
-pub type ReleaseAddress = flume::Sender<PyBackedBytes>;
+pub type ReleaseAddress = Address<PyBackedBytes>;
 
 /// A bytes object of the application's, lent to a connection until it is written.
 pub struct LentBody {

@@ -30,6 +30,13 @@ impl ServerLog {
             .is_truthy(py)
     }
 
+    /// Logs a message at DEBUG.
+    pub fn debug(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger
+            .call_method1(py, intern!(py, "debug"), (text,))?;
+        Ok(())
+    }
+
     /// Logs a WARNING.
     pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         self.logger

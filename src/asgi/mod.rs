@@ -8,7 +8,7 @@
 //!   HttpCommand <- exchange/ <- message.rs <- send(message)           send.rs waits for credit
 //!
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
-//!   access.rs   the access log;   log.rs   server messages
+//!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
 
 pub mod access;
@@ -24,6 +24,7 @@ pub mod message;
 pub mod receive;
 pub mod scope;
 pub mod send;
+pub mod tls;
 
 pyo3::create_exception!(
     smolcorn._core,

@@ -106,6 +106,8 @@ impl ScopeMaker {
         };
         if let Some(scheme) = forwarded.scheme {
             dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
+        } else if connection.tls.get().is_some() {
+            dict.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
         dict.set_item(intern!(py, "headers"), self.headers(py, head)?)?;
         let state = match &self.state {
@@ -118,7 +120,11 @@ impl ScopeMaker {
         if !head.query().is_empty() {
             dict.set_item(intern!(py, "query_string"), PyBytes::new(py, head.query()))?;
         }
-        dict.set_item(intern!(py, "extensions"), extensions(py, head.version())?)?;
+        let extensions = extensions(py, head.version())?;
+        if let Some(tls) = connection.tls.get() {
+            extensions.set_item(intern!(py, "tls"), tls.bind(py).copy()?)?;
+        }
+        dict.set_item(intern!(py, "extensions"), extensions)?;
         Ok(Scope {
             dict,
             forwarded_client,

@@ -11,7 +11,9 @@ use super::normalise::Normalised;
 use super::values::{
     Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
 };
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
+use crate::config::{
+    BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets,
+};
 
 /// Any whole number.
 pub type AnyInt = Int<{ i64::MIN }, { i64::MAX }>;
@@ -54,6 +56,9 @@ pub struct Arguments {
     #[argh(option)]
     pub reset_contextvars: Option<Truth>,
 
+    /// everything to listen on
+    #[argh(option)]
+    pub bind: Vec<BindTarget>,
     /// name or address
     #[argh(option)]
     pub host: Option<String>,
@@ -156,7 +161,7 @@ pub struct Arguments {
 
     /// readiness first
     #[argh(option)]
-    pub drain_delay: Option<Seconds>,
+    pub drain_delay: Option<Delay>,
 
     /// which loop
     #[argh(option, long = "loop")]
@@ -211,16 +216,19 @@ pub struct Arguments {
 
     /// private key
     #[argh(option)]
-    pub ssl_keyfile: Option<String>,
+    pub ssl_keyfile: Vec<String>,
     /// certificates
     #[argh(option)]
-    pub ssl_certfile: Option<String>,
+    pub ssl_certfile: Vec<String>,
     /// password of the key
     #[argh(option)]
     pub ssl_keyfile_password: Option<String>,
     /// number of the protocol
     #[argh(option)]
     pub ssl_version: Option<AnyInt>,
+    /// oldest version
+    #[argh(option)]
+    pub ssl_min_version: Option<TlsVersion>,
     /// ask for client certificates
     #[argh(option)]
     pub ssl_cert_reqs: Option<AnyInt>,
@@ -230,6 +238,12 @@ pub struct Arguments {
     /// cipher suites
     #[argh(option)]
     pub ssl_ciphers: Option<String>,
+    /// time for a handshake
+    #[argh(option)]
+    pub ssl_handshake_timeout: Option<Seconds>,
+    /// between looks at files
+    #[argh(option)]
+    pub ssl_reload_interval: Option<Number>,
 
     /// restart on change
     #[argh(option)]
@@ -289,6 +303,7 @@ mod tests {
     fn sample(spec: &OptionSpec) -> String {
         let text = match spec.kind {
             Kind::Text("NAME:VALUE") => "x-a:1",
+            Kind::Text("ADDRESS") => "x:1",
             Kind::Integer | Kind::Float | Kind::Octal => "1",
             Kind::Path => env!("CARGO_MANIFEST_DIR"),
             Kind::Boolean | Kind::Flag | Kind::Pair(_) => "true",
@@ -324,7 +339,7 @@ mod tests {
         for spec in options::all() {
             let takes_any = matches!(
                 spec.kind,
-                Kind::Text("TEXT") | Kind::ChoiceOrImport(_) | Kind::Action(_)
+                Kind::Text("TEXT" | "FILE") | Kind::ChoiceOrImport(_) | Kind::Action(_)
             );
             if takes_any {
                 continue;

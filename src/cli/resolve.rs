@@ -6,8 +6,8 @@ use super::arguments::Arguments;
 use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
-    Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
-    RELOAD_DELAY_DEFAULT, Reload,
+    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits,
+    Placement, RELOAD_DELAY_DEFAULT, Reload,
 };
 use crate::reload::plan::Asked;
 
@@ -18,8 +18,12 @@ impl TryFrom<Arguments> for Config {
     fn try_from(given: Arguments) -> Result<Config, UsageError> {
         // An empty path is none, as with uvicorn.
         let uds = given.uds.clone().filter(|path| !path.is_empty());
-        if given.uds_mode.is_some() && uds.is_none() {
+        let is_unix = |target: &BindTarget| matches!(target, BindTarget::Unix(_));
+        if given.uds_mode.is_some() && uds.is_none() && !given.bind.iter().any(is_unix) {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
+        }
+        if !given.bind.is_empty() {
+            refuse_other_addresses(&given)?;
         }
         let health_path = given.health_path.clone().filter(|path| !path.is_empty());
         if health_path.as_deref().is_some_and(|path| !is_path(path)) {
@@ -29,6 +33,7 @@ impl TryFrom<Arguments> for Config {
         }
         let workers = given.workers.map(workers).transpose()?;
         let reload = reload(&given)?;
+        let tls = super::tls::resolve(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -50,12 +55,14 @@ impl TryFrom<Arguments> for Config {
                 .io_threads
                 .map_or(config.placement, |Int(n)| placement(n)),
             python: given.python.map(|path| path.0),
+            binds: given.bind,
             host: given.host.unwrap_or(config.host),
             port: given.port.map_or(config.port, |Int(port)| narrow(port)),
             uds: uds.map(Into::into),
             uds_mode: given.uds_mode.map(|mode| mode.0),
             fd: given.fd.map(|Int(fd)| narrow(fd)),
             backlog: given.backlog.map_or(config.backlog, |Int(n)| narrow(n)),
+            tls,
             http_engine: given.http.unwrap_or(config.http_engine),
             http: config.http,
             output: config.output,
@@ -134,6 +141,22 @@ impl Config {
         Err(UsageError::new(format!(
             "Option '{option}' needs more than one worker (--workers)."
         )))
+    }
+}
+
+/// `--bind` says everything about addresses, and nothing else may say more.
+fn refuse_other_addresses(given: &Arguments) -> Result<(), UsageError> {
+    let others = [
+        ("--host", given.host.is_some()),
+        ("--port", given.port.is_some()),
+        ("--uds", given.uds.is_some()),
+        ("--fd", given.fd.is_some()),
+    ];
+    match others.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(UsageError::new(format!(
+            "Option '--bind' cannot be combined with '{option}'."
+        ))),
+        None => Ok(()),
     }
 }
 

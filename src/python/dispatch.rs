@@ -5,7 +5,6 @@
 //! calls it (see `turn.rs`), and drains its mailbox in one batch.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,6 +20,7 @@ use crate::asgi::app_call::AppCall;
 use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
+use crate::asgi::tls;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
 use crate::http::{HttpCommand, HttpEvent, Request, Warning};
@@ -99,12 +99,24 @@ impl Dispatch {
                     connection,
                     &ends,
                     reply,
-                    self.border.unix_path.get().map(PathBuf::as_path),
+                    self.border.unix_path(&ends.local),
                 )?;
                 self.trace_connection(py, &record, "HTTP connection made")?;
                 self.connections.insert(connection, Arc::new(record));
                 self.count_connections();
                 Ok(())
+            }
+            ToDispatch::Secured {
+                connection,
+                session,
+            } => {
+                if let Some(record) = self.connections.get(&connection) {
+                    let _ = record.tls.set(tls::extension(py, &session)?);
+                }
+                Ok(())
+            }
+            ToDispatch::HandshakeFailed { connection, error } => {
+                self.handshake_failed(py, connection, &error)
             }
             ToDispatch::Event { connection, event } => self.event(py, connection, event),
             ToDispatch::Closed { connection, .. } => self.closed(py, connection),
@@ -138,7 +150,7 @@ impl Dispatch {
                 self.request(py, record, *request)
             }
             HttpEvent::Body { stream, data, last } => match find(stream) {
-                Some(exchange) => exchange.get().body_came(py, &data, last),
+                Some(exchange) => exchange.get().body_came(py, data, last),
                 None => Ok(()),
             },
             HttpEvent::Disconnect { stream, gone } => match find(stream) {
@@ -151,6 +163,21 @@ impl Dispatch {
             },
             HttpEvent::Warning(warning) => self.border.log.warning(py, &text_of(warning)),
         }
+    }
+
+    /// The client's trouble, or somebody's who tries ports: nothing that an operator must see.
+    fn handshake_failed(
+        &self,
+        py: Python<'_>,
+        connection: ConnectionId,
+        error: &std::io::Error,
+    ) -> PyResult<()> {
+        let client = self
+            .connections
+            .get(&connection)
+            .map_or("", |record| record.client_text.as_str());
+        let log = &self.border.log;
+        log.debug(py, &format!("{client} - TLS handshake failed: {error}"))
     }
 
     fn closed(&mut self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
@@ -327,6 +354,10 @@ fn refuse_busy(
 fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
     let (connection, what) = match message {
         ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
+        ToDispatch::Secured { connection, .. } => (connection, "secured".to_owned()),
+        ToDispatch::HandshakeFailed { connection, .. } => {
+            (connection, "handshake failed".to_owned())
+        }
         ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
         ToDispatch::Event { connection, event } => {
             let what = match event {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 #[cfg(unix)]
@@ -47,6 +48,7 @@ impl Drive {
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
+        released: &Mailbox<PyBackedBytes>,
     ) -> PyResult<()> {
         match self {
             #[cfg(unix)]
@@ -54,6 +56,7 @@ impl Drive {
             Drive::Threads(threads) => {
                 threads.waker.awake();
                 mailbox.wake_with(threads.waker.waker());
+                released.wake_with(threads.waker.waker());
                 Ok(())
             }
         }

@@ -4,15 +4,17 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
+use smolcorn_actors::tls::TlsAcceptance;
 
 use super::dispatch::Dispatch;
 #[cfg(unix)]
@@ -33,6 +35,7 @@ use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::http::readiness::Readiness;
 use crate::proxy::TrustList;
+use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
 
 /// How many connections a worker accepts in one go.
 #[cfg(unix)]
@@ -42,10 +45,12 @@ const WORKER_ACCEPTS_PER_TURN: usize = 1;
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct Engine {
     config: Config,
+    tls: Option<Arc<TlsServer>>,
     state: Mutex<State>,
     border: SharedBorder,
     readiness: Readiness,
-    released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
+    /// Taken when the engine starts.
+    released: Mutex<Option<Mailbox<PyBackedBytes>>>,
 }
 
 enum State {
@@ -74,7 +79,12 @@ impl Engine {
         on_idle: Py<PyAny>,
         on_limit: Py<PyAny>,
     ) -> PyResult<Engine> {
-        let config = settings::native(settings)?.get().config.clone();
+        let native = settings::native(settings)?;
+        let config = native.get().config.clone();
+        let tls = native
+            .get()
+            .tls(None)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let requests_max: Option<u64> = settings.getattr("limit_max_requests")?.extract()?;
         let trusted = config.forwarded_allow_ips.as_deref();
         let trust = config
@@ -89,7 +99,7 @@ impl Engine {
             state.map(Bound::unbind),
             trust,
         )?;
-        let (home, released) = flume::unbounded();
+        let (home, released) = mailbox();
         let border = Border::new(
             py,
             event_loop,
@@ -111,28 +121,31 @@ impl Engine {
         Ok(Engine {
             config,
             readiness,
+            tls,
             state: Mutex::new(State::New),
             border: Arc::new(border),
-            released,
+            released: Mutex::new(Some(released)),
         })
     }
 
     /// Registers with the loop and begins to accept.
     fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
-        if !matches!(*self.state(), State::New) {
-            return Err(PyRuntimeError::new_err("The engine has been started."));
-        }
+        let released = self
+            .released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| PyRuntimeError::new_err("The engine has been started."))?;
         let listening = sockets
             .iter()
             .map(|socket| socket.get().listening())
             .collect::<PyResult<Vec<_>>>()?;
-        if let Some(path) = sockets.iter().find_map(|socket| socket.get().unix_path()) {
-            let _ = self.border.unix_path.set(path);
-        }
+        let unix_paths = sockets.iter().filter_map(|socket| socket.get().unix_path());
+        let _ = self.border.unix_paths.set(unix_paths.collect());
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
-        let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
+        let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(Some(callable.clone_ref(py)));
@@ -290,11 +303,18 @@ impl Engine {
     ) -> PyResult<server::Running> {
         let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine)
             .with_readiness(self.readiness.clone());
-        let limits = Limits {
+        let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
             accepts_per_turn_max: accepts_per_turn_max(),
             ..Limits::default()
         };
+        if let Some(tls) = &self.config.tls {
+            limits.handshake_timeout = tls.handshake_timeout;
+        }
+        let tls = self.tls.as_ref().map(|tls| TlsAcceptance {
+            chooser: Arc::clone(tls) as _,
+            plaintext_answer: PLAINTEXT_ANSWER.into(),
+        });
         let running = match drive {
             #[cfg(unix)]
             Drive::Fused(fused) => match fused.executor() {
@@ -304,6 +324,7 @@ impl Engine {
                     &factory,
                     dispatch,
                     &limits,
+                    tls.as_ref(),
                 )?,
                 None => return Err(PyRuntimeError::new_err("The engine is on another thread.")),
             },
@@ -316,6 +337,7 @@ impl Engine {
                         &factory,
                         dispatch,
                         &limits,
+                        tls.as_ref(),
                     )?,
                     None => return Err(PyRuntimeError::new_err("The engine is closed.")),
                 }

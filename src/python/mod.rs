@@ -17,6 +17,7 @@ pub mod module;
 pub mod pid_file;
 pub mod settings;
 pub mod sockets;
+pub mod tls;
 pub mod turn;
 pub mod wake;
 #[cfg(unix)]

@@ -17,6 +17,8 @@ pub mod core_module {
     use crate::python::settings::NativeConfig;
     #[pymodule_export]
     use crate::python::sockets::Socket;
+    #[pymodule_export]
+    use crate::python::tls::Tls;
     #[cfg(unix)]
     #[pymodule_export]
     use crate::python::worker::Worker;

@@ -28,11 +28,16 @@ impl Socket {
 }
 
 impl Socket {
-    /// The path of the unix socket that this is, as it was given.
-    pub fn unix_path(&self) -> Option<PathBuf> {
+    /// For a unix socket: the name under which it was made, which is what the system tells of it,
+    /// and the path as it was given.
+    pub fn unix_path(&self) -> Option<(PathBuf, PathBuf)> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        match &bound.as_ref()?.local {
-            LocalAddress::Unix(path) if !path.as_os_str().is_empty() => Some(path.clone()),
+        let bound = bound.as_ref()?;
+        match &bound.local {
+            LocalAddress::Unix(path) if !path.as_os_str().is_empty() => {
+                let name = bound.socket.local_addr().ok()?;
+                Some((name.as_pathname()?.to_owned(), path.clone()))
+            }
             _ => None,
         }
     }

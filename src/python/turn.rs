@@ -19,6 +19,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
+use smolcorn_actors::mailbox::Mailbox;
 
 use super::dispatch::Dispatch;
 use super::drive::Drive;
@@ -35,7 +36,7 @@ pub struct Turn {
     /// Who polls the connections; set once, when the loop has been asked what it can do.
     drive: OnceLock<Drive>,
     /// Written bytes objects on their way to be released.
-    released: flume::Receiver<PyBackedBytes>,
+    released: Mailbox<PyBackedBytes>,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -56,11 +57,7 @@ impl Drop for InTurn<'_> {
 
 impl Turn {
     /// The turn of a server that is not driven yet.
-    pub fn new(
-        border: SharedBorder,
-        dispatch: Dispatch,
-        released: flume::Receiver<PyBackedBytes>,
-    ) -> Turn {
+    pub fn new(border: SharedBorder, dispatch: Dispatch, released: Mailbox<PyBackedBytes>) -> Turn {
         Turn {
             border,
             dispatch: Mutex::new(dispatch),
@@ -90,7 +87,7 @@ impl Turn {
         self.border.in_turn.store(true, Ordering::Relaxed);
         let in_turn = InTurn(&self.border);
 
-        drive.begin(py, dispatch.mailbox())?;
+        drive.begin(py, dispatch.mailbox(), &self.released)?;
         dispatch.deliver(py)?;
         let more_work = drive.finish(py);
 

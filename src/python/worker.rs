@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::supervisor::link::{Report, WORKER_VARIABLE};
 use crate::supervisor::worker::{self, Membership};
@@ -48,12 +47,6 @@ impl Worker {
     #[getter]
     fn hurried(&self) -> bool {
         self.membership.is_hurried()
-    }
-
-    /// 32 bytes that all workers of one supervisor share.
-    #[getter]
-    fn secret<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.membership.secret())
     }
 
     /// True while it is not this worker's turn to load the application.

@@ -22,6 +22,7 @@ use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server::{self, Running};
+use smolcorn_actors::tls::TlsAcceptance;
 use socket2::Socket;
 
 use super::page::{Failure, Page, wants_html};
@@ -31,6 +32,7 @@ use crate::http::field::BadHeader;
 use crate::http::machine::HttpMachine;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, HttpEvent, Request};
+use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
 
 /// Service Unavailable (RFC 9110, section 15.6.4).
 const STATUS: u16 = 503;
@@ -49,8 +51,21 @@ impl Responder {
     /// Begins to accept from `sockets`, and answers with the page of `failure`.
     ///
     /// # Errors
-    /// The system's: no thread, no descriptor.
+    /// The system's: no thread, no descriptor. Certificates that cannot be used.
     pub fn start(sockets: Vec<Socket>, config: &Config, failure: Failure) -> io::Result<Responder> {
+        let mut limits = Limits {
+            write_timeout: config.output.write_timeout,
+            ..Limits::default()
+        };
+        let mut tls = None;
+        if let Some(config) = &config.tls {
+            limits.handshake_timeout = config.handshake_timeout;
+            let server = TlsServer::load(config, None).map_err(io::Error::other)?;
+            tls = Some(TlsAcceptance {
+                chooser: Arc::new(server),
+                plaintext_answer: PLAINTEXT_ANSWER.into(),
+            });
+        }
         let threads = IoThreads::start(1)?;
         let (dispatch, mail): (_, DispatchMailbox<HttpMachine>) = mailbox();
         let listeners = sockets.len();
@@ -59,10 +74,8 @@ impl Responder {
             sockets,
             &HttpFactory::new(config.http.clone(), config.http_engine),
             &dispatch,
-            &Limits {
-                write_timeout: config.output.write_timeout,
-                ..Limits::default()
-            },
+            &limits,
+            tls.as_ref(),
         )?;
         let actor = Dispatch {
             failure: Arc::new(failure),
@@ -137,6 +150,8 @@ impl Dispatch {
             ToDispatch::ListenerStopped { .. } => self.listeners -= 1,
             // The machine drops the rest of a body whose request has been answered.
             ToDispatch::Event { .. }
+            | ToDispatch::Secured { .. }
+            | ToDispatch::HandshakeFailed { .. }
             | ToDispatch::AcceptFailed { .. }
             | ToDispatch::Trace { .. } => {}
         }

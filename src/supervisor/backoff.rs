@@ -13,7 +13,8 @@ const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// Counts failures in a row.
 #[derive(Debug, Default)]
 pub struct Backoff {
-    failures: u32,
+    /// 0: no pause; n: the n-th.
+    level: u32,
     until: Option<Instant>,
 }
 
@@ -22,11 +23,14 @@ impl Backoff {
     /// got to serve. Returns how long to wait before the next one is started.
     pub fn failed(&mut self, now: Instant, served: Option<Duration>) -> Duration {
         if served.is_some_and(|served| served >= GOOD_AFTER) {
-            self.failures = 0;
+            self.level = 0;
         }
-        let free = u32::from(served.is_some());
-        self.failures = self.failures.saturating_add(1);
-        let pause = match self.failures.saturating_sub(free) {
+        let level = match served {
+            Some(_) => self.level,
+            None => self.level.max(1),
+        };
+        self.level = level.saturating_add(1);
+        let pause = match level {
             0 => Duration::ZERO,
             nth => PAUSE_MIN
                 .saturating_mul(1 << (nth - 1).min(16))
@@ -73,6 +77,7 @@ mod tests {
         let pauses: Vec<u64> = (0..4).map(|_| seconds(&mut backoff, Some(1))).collect();
         assert_eq!(pauses, [0, 1, 2, 4]);
         assert_eq!(seconds(&mut backoff, Some(60)), 0);
+        assert_eq!(seconds(&mut backoff, None), 1);
     }
 
     #[test]

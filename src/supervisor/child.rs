@@ -22,10 +22,11 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::link::{
-    BEGIN, FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, SECRET_BYTES, STOP,
+    BEGIN, FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, STOP,
     UPGRADE_VARIABLE, WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, descriptor};
+use crate::tls::tickets::TicketSecret;
 
 /// How a worker's program is started. The environment is the parent's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +97,8 @@ impl Drop for Lent<'_> {
 /// What all workers of one supervisor share.
 #[derive(Debug)]
 pub struct Shared {
-    /// For whatever one worker must be able to read that another one wrote: TLS session tickets.
-    secret: [u8; SECRET_BYTES],
+    /// So that each worker can read the TLS session tickets of all others.
+    secret: TicketSecret,
     /// The byte in this pipe is the permission to show why a worker cannot start.
     complaint: (OwnedFd, OwnedFd),
 }
@@ -108,8 +109,8 @@ impl Shared {
     /// # Errors
     /// The system's: no random numbers, no descriptors.
     pub fn new() -> io::Result<Shared> {
-        let mut secret = [0; SECRET_BYTES];
-        fill_with_random_bytes(&mut secret)?;
+        let secret = TicketSecret::generate()
+            .ok_or_else(|| io::Error::other("the system has no random bytes"))?;
         let (reader, writer) = std::io::pipe()?;
         let shared = Shared {
             secret,
@@ -129,10 +130,6 @@ impl Shared {
         let _ = rustix::io::read(&self.complaint.0, &mut byte);
         let _ = rustix::io::write(&self.complaint.1, b"c");
     }
-}
-
-fn fill_with_random_bytes(buffer: &mut [u8]) -> io::Result<()> {
-    std::fs::File::open("/dev/urandom")?.read_exact(buffer)
 }
 
 /// A worker process.
@@ -180,7 +177,7 @@ impl Worker {
     ) -> io::Result<Worker> {
         let (control, theirs) = UnixStream::pair()?;
         control.set_nonblocking(true)?;
-        (&control).write_all(&shared.secret)?;
+        (&control).write_all(&shared.secret.to_inherit())?;
         let inheritance = Inheritance {
             control: theirs.as_raw_fd(),
             complaint: Some(shared.complaint.0.as_raw_fd()),

@@ -2,7 +2,7 @@
 //! worker finds its descriptors, and the bytes on the control socket between the two.
 //!
 //! ```text
-//!   supervisor --32 secret bytes, then BEGIN, PING, RETIRE, RELOAD, STOP--> worker
+//!   supervisor --TLS ticket secret, then BEGIN, PING, RETIRE, RELOAD, STOP--> worker
 //!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //!   supervisor <--FAILED and a text, the last of all-- worker
 //! ```
@@ -22,9 +22,6 @@ pub const WORKER_VARIABLE: &str = "_SMOLCORN_WORKER";
 /// The environment variable that makes a supervisor take over from an old one. Its value is an
 /// [`Inheritance`].
 pub const UPGRADE_VARIABLE: &str = "_SMOLCORN_UPGRADE";
-
-/// Length of the secret that all workers of a supervisor share.
-pub const SECRET_BYTES: usize = 32;
 
 /// To a worker that was started early: it is your turn.
 pub const BEGIN: u8 = b'g';

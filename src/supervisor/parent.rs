@@ -132,6 +132,8 @@ impl<'a> Parent<'a> {
     /// Serves until told to stop, and returns the exit code.
     pub fn run(mut self) -> i32 {
         loop {
+            // What a worker has said counts, even if it has ended since.
+            self.listen();
             self.bury();
             self.replace();
             self.fill();
@@ -148,7 +150,6 @@ impl<'a> Parent<'a> {
             for order in self.signals.take() {
                 self.obey(order);
             }
-            self.listen();
             self.watch_successor();
             self.enforce();
         }

@@ -20,9 +20,10 @@ use socket2::Socket;
 
 use super::link::{
     BEGIN, FAILED, FAILURE_BYTES_MAX, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report,
-    SECRET_BYTES, STOP, WORKER_VARIABLE,
+    STOP, WORKER_VARIABLE,
 };
 use crate::net::{BoundSocket, LocalAddress, descriptor};
+use crate::tls::tickets::TicketSecret;
 
 /// The one membership of this process.
 static MEMBERSHIP: OnceLock<Membership> = OnceLock::new();
@@ -34,7 +35,7 @@ type OnBlocked = Arc<dyn Fn(Duration) + Send + Sync>;
 pub struct Membership {
     control: UnixStream,
     complaint: Option<OwnedFd>,
-    secret: [u8; SECRET_BYTES],
+    secret: TicketSecret,
     sockets: Mutex<Vec<BoundSocket>>,
     /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
     leaving: AtomicBool,
@@ -76,14 +77,14 @@ pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
     let foreign = || io::Error::other(format!("{WORKER_VARIABLE} is not for this process"));
     let inheritance = Inheritance::decode(text).ok_or_else(foreign)?;
     let mut control = UnixStream::from(descriptor::take(inheritance.control)?);
-    let mut secret = [0; SECRET_BYTES];
+    let mut secret = [0; TicketSecret::INHERITED_BYTES];
     control.read_exact(&mut secret)?;
     let complaint = inheritance.complaint.map(descriptor::take).transpose()?;
     let sockets: io::Result<Vec<BoundSocket>> = inheritance.sockets.iter().map(take).collect();
     let membership = Membership {
         control,
         complaint,
-        secret,
+        secret: TicketSecret::from_bytes(&secret),
         sockets: Mutex::new(sockets?),
         leaving: AtomicBool::new(false),
         turn: (Mutex::new(!inheritance.early), Condvar::new()),
@@ -182,10 +183,9 @@ impl Membership {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// 32 bytes that all workers of one supervisor share and nobody else knows: for keys of TLS
-    /// session tickets, say.
-    pub fn secret(&self) -> &[u8; SECRET_BYTES] {
-        &self.secret
+    /// What all workers of one supervisor make the keys of TLS session tickets of.
+    pub fn ticket_secret(&self) -> TicketSecret {
+        self.secret.clone()
     }
 
     /// True if this worker, of all that cannot start, is the one to say why.

@@ -187,10 +187,14 @@ impl Exchange {
     // --- what the connection tells -----------------------------------------------------------
 
     /// More of the body has come.
-    pub fn body_came(&self, py: Python<'_>, data: &[u8], last: bool) -> PyResult<()> {
+    pub fn body_came(&self, py: Python<'_>, data: Vec<u8>, last: bool) -> PyResult<()> {
         let receivers = {
             let mut state = self.state();
-            state.inbound.body.extend_from_slice(data);
+            if state.inbound.body.is_empty() {
+                state.inbound.body = data;
+            } else {
+                state.inbound.body.extend_from_slice(&data);
+            }
             state.inbound.complete |= last;
             mem::take(&mut state.inbound.receivers)
         };

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::super::options::{self, Kind, OptionSpec, Status};
 use super::*;
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, Placement, WebSockets};
+use crate::config::{
+    CertificateFiles, ClientCertificates, EventLoop, HttpEngine, Interface, Lifespan, LogLevel,
+    Placement, Secret, TlsConfig, TlsVersion, WebSockets,
+};
 
 #[test]
 fn without_options_every_setting_has_its_default() {
@@ -34,10 +37,14 @@ fn the_defaults_that_the_table_shows_are_the_defaults() {
 fn other_value(spec: &OptionSpec) -> Option<&'static str> {
     Some(match (spec.name, spec.kind) {
         ("http", _) => return None,
+        ("bind", _) => "x:1",
+        ("health-path", _) => "/healthz",
         ("interface", _) => "asgi2",
         ("loop", _) => "asyncio",
         ("workers", _) => "1",
         ("ws", _) => "none",
+        ("ssl-version", _) => "5",
+        ("ssl-cert-reqs", _) => "2",
         (_, Kind::Action(_)) => return None,
         (_, Kind::Boolean | Kind::Pair(_)) => "false",
         (_, Kind::Choice(words) | Kind::ChoiceOrImport(words)) => words.last()?,
@@ -51,14 +58,24 @@ fn other_value(spec: &OptionSpec) -> Option<&'static str> {
 
 #[test]
 fn every_option_that_is_ready_changes_a_setting() {
-    let default = config(&["--uds=/x", "m:a"]);
+    // Some need another one to mean anything.
+    let needed = [
+        ("SMOLCORN_UDS", "/x"),
+        ("SMOLCORN_SSL_CERTFILE", "c"),
+        ("SMOLCORN_SSL_CA_CERTS", "ca"),
+    ];
+    let default = config_with(&["m:a"], &needed);
     for spec in options::all().filter(|spec| spec.status != Status::Planned) {
         let Some(value) = other_value(spec) else {
             continue;
         };
         let variable = spec.variables().into_iter().next().unwrap();
-        // `--uds-mode` needs a socket; the first of two values for one variable counts.
-        let env = [(variable.as_str(), value), ("SMOLCORN_UDS", "/x")];
+        // The first of two values for one variable counts. `--bind` is alone.
+        let given = [(variable.as_str(), value)];
+        let env = match spec.name {
+            "bind" => given.to_vec(),
+            _ => [&given, &needed[..]].concat(),
+        };
         assert_ne!(config_with(&["m:a"], &env), default, "{}", spec.name);
     }
 }
@@ -81,6 +98,90 @@ fn the_application() {
     assert_eq!(config.lifespan, Lifespan::On);
     assert_eq!(config.root_path, "/api");
     assert!(config.reset_contextvars);
+}
+
+#[test]
+fn tls() {
+    let found = config(&[
+        "--ssl-certfile=a.pem",
+        "--ssl-keyfile=a.key",
+        "--ssl-certfile=b.pem",
+        "--ssl-keyfile=b.key",
+        "--ssl-keyfile-password=secret",
+        "--ssl-version=17",
+        "--ssl-min-version=1.3",
+        "--ssl-cert-reqs=1",
+        "--ssl-ca-certs=ca.pem",
+        "--ssl-ciphers=ECDHE+AESGCM",
+        "--ssl-handshake-timeout=2.5",
+        "--ssl-reload-interval=0",
+        "m:a",
+    ]);
+    let pair = |name: &str| CertificateFiles {
+        certificate: format!("{name}.pem").into(),
+        key: Some(format!("{name}.key").into()),
+    };
+    let tls = found.tls.unwrap();
+    assert_eq!(
+        tls,
+        TlsConfig {
+            certificates: vec![pair("a"), pair("b")],
+            key_password: Some(Secret("secret".to_owned())),
+            version_min: TlsVersion::Tls13,
+            version_max: TlsVersion::Tls13,
+            client_certificates: ClientCertificates::Optional,
+            ca_certs: Some("ca.pem".into()),
+            ciphers: Some("ECDHE+AESGCM".to_owned()),
+            handshake_timeout: Duration::from_millis(2500),
+            reload_interval: None,
+        }
+    );
+    assert!(!format!("{tls:?}").contains("secret"));
+    let names: Vec<_> = tls
+        .files()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(names, ["a.pem", "a.key", "b.pem", "b.key", "ca.pem"]);
+}
+
+#[test]
+fn tls_as_uvicorn_is_told_of_it() {
+    assert_eq!(
+        config(&["--ssl-certfile=", "--ssl-keyfile=", "m:a"]).tls,
+        None
+    );
+    let (version, list) = ("--ssl-version=2", "--ssl-ciphers=TLSv1");
+    assert_eq!(
+        config(&[version, list, "--ssl-cert-reqs=0", "m:a"]).tls,
+        None
+    );
+    let one = config(&["--ssl-certfile=all.pem", list, version, "m:a"])
+        .tls
+        .unwrap();
+    let expected = TlsConfig {
+        certificates: vec![CertificateFiles {
+            certificate: "all.pem".into(),
+            key: None,
+        }],
+        ..TlsConfig::default()
+    };
+    assert_eq!(one, expected);
+}
+
+#[test]
+fn several_certificates_in_one_variable() {
+    let separator = if cfg!(windows) { ";" } else { ":" };
+    let text = ["/etc/a cert.pem", "b.pem"].join(separator);
+    let tls = config_with(&["m:a"], &[("UVICORN_SSL_CERTFILE", &text)])
+        .tls
+        .unwrap();
+    let names: Vec<_> = tls
+        .files()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(names, ["/etc/a cert.pem", "b.pem"]);
 }
 
 #[test]
@@ -307,16 +408,61 @@ fn an_empty_list_of_trusted_peers_trusts_nobody() {
 }
 
 #[test]
+fn what_binds_says_all_about_addresses() {
+    let config = config(&["--bind=:80", "--bind=unix:/x", "--uds-mode=600", "m:a"]);
+    assert_eq!(config.binds.len(), 2);
+    for other in ["--host=x", "--port=1", "--uds=/x", "--fd=3"] {
+        let error = error_with(&["--bind=:80", other, "m:a"], &[]);
+        let option = other.split('=').next().unwrap();
+        assert_eq!(
+            error.message(),
+            format!("Option '--bind' cannot be combined with '{option}'.")
+        );
+    }
+}
+
+#[test]
+fn a_health_path_is_a_path() {
+    assert_eq!(
+        config(&["--health-path=/healthz", "m:a"])
+            .health_path
+            .as_deref(),
+        Some("/healthz")
+    );
+    assert_eq!(config(&["--health-path=", "m:a"]).health_path, None);
+    for bad in ["healthz", "/a?b", "/a b", "/\u{e9}"] {
+        let error = error_with(&["--health-path", bad, "m:a"], &[]);
+        assert_eq!(
+            error.message(),
+            "Option '--health-path' needs a path that begins with '/' and has no '?'."
+        );
+    }
+}
+
+#[test]
+fn what_only_a_supervisor_can_do_needs_one() {
+    for option in [
+        "--limit-worker-memory=1",
+        "--limit-worker-age=1",
+        "--restart-blocked-workers",
+    ] {
+        let name = option.split('=').next().unwrap();
+        assert_eq!(
+            late(&[option, "m:a"], &[]).unwrap_err().message(),
+            format!("Option '{name}' needs more than one worker (--workers).")
+        );
+        let several = late(&[option, "m:a"], &[("WEB_CONCURRENCY", "2")]);
+        assert_eq!(several.unwrap().workers, Some(2));
+    }
+}
+
+#[test]
 fn web_concurrency_that_cannot_be_had_is_refused() {
     let message = |value| {
         late(&["m:a"], &[("WEB_CONCURRENCY", value)])
             .unwrap_err()
             .to_string()
     };
-    assert_eq!(
-        message("2"),
-        "WEB_CONCURRENCY above 1 is not available in smolcorn 0.1 yet."
-    );
     assert_eq!(
         message("abc"),
         "Invalid value for 'WEB_CONCURRENCY': 'abc' is not a valid integer."
