@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Placement, Start
+from harness.certificates import Authority
 from harness.deadline import Deadline
 from harness.project import (
     Project,
@@ -402,6 +403,22 @@ def test_address_in_use(launch: Start, project: Project) -> None:
     assert lines[0].startswith("INFO:     Will watch for changes in these directories")
     assert lines[1].startswith("ERROR:    ") and "ddress already in use" in lines[1]
     assert len(lines) == 2
+
+
+def test_tls(serve: Serve, project: Project, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    project.write("main.py", "1 / 0\n")
+    server = serve(*authority.issue("localhost").options())
+    server.stderr.wait_for("Waiting for a file to change")
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with server.connect_tls(authority.context()) as wire:
+        response = wire.send(request).response()
+        assert response.status == 503
+        assert b"ZeroDivisionError" in response.body
+    project.save("two")
+    wait_until_ready(server, 1)
+    with server.connect_tls(authority.context()) as wire:
+        assert wire.send(request).response().body == b"two"
 
 
 def test_unix_socket(launch: Start, project: Project) -> None:

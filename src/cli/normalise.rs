@@ -448,8 +448,8 @@ mod tests {
             )
         );
         assert_eq!(
-            refusal(&["m:a"], &[("UVICORN_RELOAD_DELAY", "1")]),
-            Err("Option '--reload-delay' is not available in smolcorn 0.1 yet.".to_owned())
+            refusal(&["m:a"], &[("UVICORN_HTTP2", "1")]),
+            Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(refusal(&["m:a"], &[("UVICORN_HTTP2", "0")]), Ok(()));
         assert_eq!(refusal(&["--port=1", "m:a"], &[]), Ok(()));
