@@ -69,7 +69,9 @@ class Proxy:
 
 
 def needs(program: str) -> pytest.MarkDecorator:
-    found = shutil.which(program, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    found = shutil.which(
+        program, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+    )
     return pytest.mark.skipif(found is None, reason=f"{program} is not installed")
 
 

@@ -284,9 +284,7 @@ class Server:
     async def _linger(self, engine: Engine) -> None:
         """Goes on to serve until whoever sends requests here has heard of the end."""
         engine.drain()
-        await self._until(
-            lambda: self.force_exit, _from_now(self.settings.drain_delay)
-        )
+        await self._until(lambda: self.force_exit, _from_now(self.settings.drain_delay))
 
     async def _drain(self, engine: Engine, deadline: float) -> None:
         """Lets connections and requests end; when the time is over, ends them."""

@@ -68,6 +68,7 @@ def reporting(timeout_seconds: float) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     thread = threading.get_ident()
     period = min(TICK_SECONDS, timeout_seconds / 4)
+    timer: asyncio.TimerHandle | None = None
 
     def tick() -> None:
         nonlocal timer
@@ -84,7 +85,7 @@ def reporting(timeout_seconds: float) -> Iterator[None]:
         yield
     finally:
         worker.unwatch_loop()
-        if timeout_seconds > 0:
+        if timer is not None:
             timer.cancel()
 
 
