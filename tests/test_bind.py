@@ -51,7 +51,10 @@ def server_of(target: "tuple[str, int] | str") -> str:
 
 
 def ports(server: Server) -> list[int]:
-    return [int(port) for port in re.findall(r"running on http://.*?:(\d+) \(", server.stderr.text)]
+    return [
+        int(port)
+        for port in re.findall(r"running on http://.*?:(\d+) \(", server.stderr.text)
+    ]
 
 
 def test_addresses_of_every_kind(launch: Start, tmp_path: Path, count: str) -> None:
@@ -106,7 +109,10 @@ def test_mode_holds_for_all_unix_sockets(launch: Start, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--bind=localhost",), "Invalid value for '--bind': 'localhost' is not of"),
-        (("--bind=:1", "--port=1"), "Option '--bind' cannot be combined with '--port'."),
+        (
+            ("--bind=:1", "--port=1"),
+            "Option '--bind' cannot be combined with '--port'.",
+        ),
     ],
 )
 def test_mistakes(launch: Start, options: tuple[str, ...], message: str) -> None:

@@ -408,7 +408,7 @@ def test_address_in_use(launch: Start, project: Project) -> None:
 def test_tls(serve: Serve, project: Project, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     project.write("main.py", "1 / 0\n")
-    server = serve(*authority.issue("localhost").options())
+    server = serve(*authority.issue("localhost").options)
     server.stderr.wait_for("Waiting for a file to change")
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     with server.connect_tls(authority.context()) as wire:

@@ -84,7 +84,15 @@ def test_httpx_many_at_a_time(server: Server, authority: Authority) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
 @pytest.mark.parametrize("version", ["--tlsv1.2", "--tlsv1.3"])
 def test_curl(server: Server, authority: Authority, version: str) -> None:
-    curl = ["curl", "-sS", version, "--noproxy", "*", "--cacert", str(authority.certfile)]
+    curl = [
+        "curl",
+        "-sS",
+        version,
+        "--noproxy",
+        "*",
+        "--cacert",
+        str(authority.certfile),
+    ]
     urls = [server.url("/a"), server.url("/b")]
     done = subprocess.run([*curl, *urls], capture_output=True, check=True)
     assert done.stdout == b"GET /a|/a||GET /b|/b||"
@@ -105,12 +113,14 @@ def test_openssl(server: Server, authority: Authority) -> None:
 
 
 def test_over_a_unix_socket(
-    start: Start, placement: Placement, issued: Issued, authority: Authority, tmp_path: Path
+    start: Start,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    tmp_path: Path,
 ) -> None:
     path = str(tmp_path / "socket")
-    server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--uds", path
-    )
+    server = start("apps.wire:app", *placement.options, *issued.options, "--uds", path)
     with server.connect_tls(authority.context()) as wire:
         assert wire.send(GET).response().body == b"GET /|/||"
 
@@ -213,7 +223,10 @@ def test_minimum_version(start: Start, issued: Issued, authority: Authority) -> 
 def test_ciphers(start: Start, issued: Issued, authority: Authority) -> None:
     name = "ECDHE-ECDSA-CHACHA20-POLY1305"
     server = start(
-        "apps.wire:app", *issued.options, "--ssl-ciphers", f"{name}:TLS_AES_128_GCM_SHA256"
+        "apps.wire:app",
+        *issued.options,
+        "--ssl-ciphers",
+        f"{name}:TLS_AES_128_GCM_SHA256",
     )
     for version, expected in ((TLS12, name), (TLS13, "TLS_AES_128_GCM_SHA256")):
         context = authority.context(minimum_version=version, maximum_version=version)
@@ -267,7 +280,11 @@ def test_certificate_is_chosen_by_what_the_client_can_check(
 
 @pytest.mark.parametrize(
     "said",
-    [GET, b"POST /a HTTP/1.0\r\ncontent-length: 100000\r\n\r\n" + bytes(100000), b"get"],
+    [
+        GET,
+        b"POST /a HTTP/1.0\r\ncontent-length: 100000\r\n\r\n" + bytes(100000),
+        b"get",
+    ],
 )
 def test_plain_http_is_answered_in_the_clear(server: Server, said: bytes) -> None:
     with server.connect() as wire:
@@ -279,7 +296,9 @@ def test_plain_http_is_answered_in_the_clear(server: Server, said: bytes) -> Non
         assert not wire.was_reset
 
 
-@pytest.mark.parametrize("said", [b"\x80", b"\0\0\0", b"\x16\x03\x01\x00\x05hello", b""])
+@pytest.mark.parametrize(
+    "said", [b"\x80", b"\0\0\0", b"\x16\x03\x01\x00\x05hello", b""]
+)
 def test_what_is_neither_is_ended(server: Server, said: bytes) -> None:
     with server.connect() as wire:
         wire.send(said).half_close()
@@ -326,7 +345,11 @@ def test_handshake_has_its_time(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--ssl-handshake-timeout", "0.3"
+        "apps.wire:app",
+        *placement.options,
+        *issued.options,
+        "--ssl-handshake-timeout",
+        "0.3",
     )
     hello = client_hello(authority)
     wires = [server.connect() for _ in range(3)]
@@ -390,7 +413,11 @@ def test_idle_connection_ends_with_an_announcement(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--timeout-keep-alive", "1"
+        "apps.wire:app",
+        *placement.options,
+        *issued.options,
+        "--timeout-keep-alive",
+        "1",
     )
     with server.connect_tls(authority.context()) as wire:
         assert wire.send(GET).response().status == 200

@@ -153,11 +153,13 @@ def test_application_does_not_see_how_workers_are_started(two: Server) -> None:
 
 def test_sessions_are_resumed_by_other_workers(start: Start, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    server = start(APP, "--workers", "2", *authority.issue("localhost", "127.0.0.1").options)
+    server = start(
+        APP, "--workers", "2", *authority.issue("localhost", "127.0.0.1").options
+    )
     wait_for_workers(server, 2)
     context = authority.context()
     sessions: dict[int, ssl.SSLSession] = {}
-    resumed = set()
+    resumed: set[int] = set()
     deadline = Deadline()
     while len(resumed) < 2:
         assert deadline.left(), f"resumed by {resumed}"

@@ -23,7 +23,9 @@ from harness.workers import (
 APP = "apps.workers:app"
 
 
-def start_workers(start: Start, *options: str, count: int = 2, **more: object) -> Server:
+def start_workers(
+    start: Start, *options: str, count: int = 2, **more: object
+) -> Server:
     server = start(APP, "--workers", str(count), "--no-access-log", *options, **more)
     wait_for_workers(server, count)
     return server
@@ -56,10 +58,17 @@ def test_restart_one_by_one_and_the_new_one_first(start: Start) -> None:
     for pid in old:
         wait_for_end_of(pid)
     said = server.stderr.text
-    first, second = (said.index(f"Terminated child process [{pid}]") for pid in sorted(
-        old, key=lambda pid: said.index(f"Terminated child process [{pid}]")
-    ))
-    started = [at for at in range(len(said)) if said.startswith("Application startup complete.", at)]
+    first, second = (
+        said.index(f"Terminated child process [{pid}]")
+        for pid in sorted(
+            old, key=lambda pid: said.index(f"Terminated child process [{pid}]")
+        )
+    )
+    started = [
+        at
+        for at in range(len(said))
+        if said.startswith("Application startup complete.", at)
+    ]
     assert started[2] < first < started[3] < second
     assert server.stop() == 0
 
@@ -196,7 +205,9 @@ def test_upgrade_under_load(start: Start, tmp_path: Path) -> None:
             for pid in old:
                 wait_for_end_of(pid)
             load.wait_for_pids(2, without=old)
-        assert f"INFO:     The new program [{new}] serves, exiting." in server.stderr.lines
+        assert (
+            f"INFO:     The new program [{new}] serves, exiting." in server.stderr.lines
+        )
         os.kill(new, signal.SIGTERM)
         server.stderr.wait_for_end(40)
         assert not pid_file.exists()

@@ -98,6 +98,10 @@ impl<P: Protocol> Listener<P> {
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.take_mail(context);
         if self.accept(context, self.limits.accepts_per_turn_max) {
+            if self.limits.shares_sockets {
+                // The others were woken too, and may be waiting for a processor.
+                std::thread::yield_now();
+            }
             self.local.wake_next_turn(context.waker());
         }
         self.set_timer(context);

@@ -113,6 +113,7 @@ def reporting(timeout_seconds: float) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     thread = threading.get_ident()
     period = min(TICK_SECONDS, timeout_seconds / 4)
+    timer: asyncio.TimerHandle | None = None
 
     def tick() -> None:
         nonlocal timer
@@ -129,7 +130,7 @@ def reporting(timeout_seconds: float) -> Iterator[None]:
         yield
     finally:
         worker.unwatch_loop()
-        if timeout_seconds > 0:
+        if timer is not None:
             timer.cancel()
 
 

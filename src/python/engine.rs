@@ -305,9 +305,13 @@ impl Engine {
             .with_readiness(self.readiness.clone());
         let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
-            accepts_per_turn_max: accepts_per_turn_max(),
             ..Limits::default()
         };
+        #[cfg(unix)]
+        if crate::supervisor::worker::current().is_some() {
+            limits.accepts_per_turn_max = WORKER_ACCEPTS_PER_TURN;
+            limits.shares_sockets = true;
+        }
         if let Some(tls) = &self.config.tls {
             limits.handshake_timeout = tls.handshake_timeout;
         }
@@ -345,16 +349,6 @@ impl Engine {
         };
         Ok(running)
     }
-}
-
-/// How many connections are accepted in one go: where other workers accept from the same sockets,
-/// so few that they get theirs.
-fn accepts_per_turn_max() -> usize {
-    #[cfg(unix)]
-    if crate::supervisor::worker::current().is_some() {
-        return WORKER_ACCEPTS_PER_TURN;
-    }
-    Limits::default().accepts_per_turn_max
 }
 
 fn loop_waker(py: Python<'_>, event_loop: &Py<PyAny>, turn: &Py<PyAny>) -> PyResult<LoopWaker> {
