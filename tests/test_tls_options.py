@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import (
-    KeySerializationEncryption,
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID
