@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from conftest import BARE, Placement, Pool, Start
+from harness import ws
 from harness.certificates import Authority, Issued
 from harness.deadline import DEADLINE_SECONDS
 from harness.server import Server
@@ -84,7 +85,15 @@ def test_httpx_many_at_a_time(server: Server, authority: Authority) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
 @pytest.mark.parametrize("version", ["--tlsv1.2", "--tlsv1.3"])
 def test_curl(server: Server, authority: Authority, version: str) -> None:
-    curl = ["curl", "-sS", version, "--noproxy", "*", "--cacert", str(authority.certfile)]
+    curl = [
+        "curl",
+        "-sS",
+        version,
+        "--noproxy",
+        "*",
+        "--cacert",
+        str(authority.certfile),
+    ]
     urls = [server.url("/a"), server.url("/b")]
     done = subprocess.run([*curl, *urls], capture_output=True, check=True)
     assert done.stdout == b"GET /a|/a||GET /b|/b||"
@@ -105,12 +114,14 @@ def test_openssl(server: Server, authority: Authority) -> None:
 
 
 def test_over_a_unix_socket(
-    start: Start, placement: Placement, issued: Issued, authority: Authority, tmp_path: Path
+    start: Start,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    tmp_path: Path,
 ) -> None:
     path = str(tmp_path / "socket")
-    server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--uds", path
-    )
+    server = start("apps.wire:app", *placement.options, *issued.options, "--uds", path)
     with server.connect_tls(authority.context()) as wire:
         assert wire.send(GET).response().body == b"GET /|/||"
 
@@ -164,6 +175,36 @@ def test_in_the_clear_there_is_no_extension(pool: Pool, placement: Placement) ->
     assert "tls" not in scope["extensions"]
 
 
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_websocket(
+    pool: Pool,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    version: ssl.TLSVersion,
+) -> None:
+    server = pool.get("apps.sockets:app", *placement.options, *issued.options)
+    context = authority.context(minimum_version=version, maximum_version=version)
+    ticket = server.ticket()
+    with server.connect_tls(context) as wire:
+        wire.send(ws.handshake(f"/scope?ticket={ticket}"))
+        scope = server.reported(ticket)
+        assert scope["scheme"] == "'wss'"
+        extensions = ast.literal_eval(scope["extensions"])
+        assert extensions["tls"]["tls_version"] == int(version)
+        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    with server.connect_tls(context) as wire:
+        # One record with the handshake and a message, and messages of several records.
+        wire.send(ws.handshake("/echo") + ws.text("first"))
+        socket = ws.Socket(wire, wire.until(b"\r\n\r\n"))
+        assert socket.read().payload == b"first"
+        for size in (1, 125, 126, 16_384, 100_000):
+            assert socket.say("x" * size).read().payload == b"x" * size
+        assert socket.send(ws.close(1000)).read() == ws.closing(1000)
+        wire.expect_end()
+        assert not wire.was_truncated and not wire.was_reset
+
+
 # --- what is agreed on ------------------------------------------------------------------------
 
 
@@ -213,7 +254,10 @@ def test_minimum_version(start: Start, issued: Issued, authority: Authority) -> 
 def test_ciphers(start: Start, issued: Issued, authority: Authority) -> None:
     name = "ECDHE-ECDSA-CHACHA20-POLY1305"
     server = start(
-        "apps.wire:app", *issued.options, "--ssl-ciphers", f"{name}:TLS_AES_128_GCM_SHA256"
+        "apps.wire:app",
+        *issued.options,
+        "--ssl-ciphers",
+        f"{name}:TLS_AES_128_GCM_SHA256",
     )
     for version, expected in ((TLS12, name), (TLS13, "TLS_AES_128_GCM_SHA256")):
         context = authority.context(minimum_version=version, maximum_version=version)
@@ -267,7 +311,11 @@ def test_certificate_is_chosen_by_what_the_client_can_check(
 
 @pytest.mark.parametrize(
     "said",
-    [GET, b"POST /a HTTP/1.0\r\ncontent-length: 100000\r\n\r\n" + bytes(100000), b"get"],
+    [
+        GET,
+        b"POST /a HTTP/1.0\r\ncontent-length: 100000\r\n\r\n" + bytes(100000),
+        b"get",
+    ],
 )
 def test_plain_http_is_answered_in_the_clear(server: Server, said: bytes) -> None:
     with server.connect() as wire:
@@ -279,7 +327,9 @@ def test_plain_http_is_answered_in_the_clear(server: Server, said: bytes) -> Non
         assert not wire.was_reset
 
 
-@pytest.mark.parametrize("said", [b"\x80", b"\0\0\0", b"\x16\x03\x01\x00\x05hello", b""])
+@pytest.mark.parametrize(
+    "said", [b"\x80", b"\0\0\0", b"\x16\x03\x01\x00\x05hello", b""]
+)
 def test_what_is_neither_is_ended(server: Server, said: bytes) -> None:
     with server.connect() as wire:
         wire.send(said).half_close()
@@ -326,7 +376,11 @@ def test_handshake_has_its_time(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--ssl-handshake-timeout", "0.3"
+        "apps.wire:app",
+        *placement.options,
+        *issued.options,
+        "--ssl-handshake-timeout",
+        "0.3",
     )
     hello = client_hello(authority)
     wires = [server.connect() for _ in range(3)]
@@ -390,7 +444,11 @@ def test_idle_connection_ends_with_an_announcement(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.wire:app", *placement.options, *issued.options, "--timeout-keep-alive", "1"
+        "apps.wire:app",
+        *placement.options,
+        *issued.options,
+        "--timeout-keep-alive",
+        "1",
     )
     with server.connect_tls(authority.context()) as wire:
         assert wire.send(GET).response().status == 200

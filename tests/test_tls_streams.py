@@ -153,7 +153,11 @@ def test_client_that_takes_nothing_is_reset(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.streams:app", *placement.options, *issued.options, "--timeout-write", "0.5"
+        "apps.streams:app",
+        *placement.options,
+        *issued.options,
+        "--timeout-write",
+        "0.5",
     )
     ticket = server.ticket()
     with server.connect_tls(authority.context(), receive_buffer=4096) as wire:
@@ -169,7 +173,12 @@ def test_client_that_takes_little_by_little_is_not_reset(
     start: Start, placement: Placement, issued: Issued, authority: Authority
 ) -> None:
     server = start(
-        "apps.streams:app", *placement.options, *BARE, *issued.options, "--timeout-write", "2"
+        "apps.streams:app",
+        *placement.options,
+        *BARE,
+        *issued.options,
+        "--timeout-write",
+        "2",
     )
     size = 512 * 65_536
     with server.connect_tls(authority.context(), receive_buffer=65_536) as wire:
@@ -211,7 +220,11 @@ def test_file_arrives_whole(
 
 
 def test_slow_reader_of_a_file(
-    pool: Pool, placement: Placement, issued: Issued, authority: Authority, tmp_path: Path
+    pool: Pool,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    tmp_path: Path,
 ) -> None:
     server = pool.get("apps.extensions:app", *placement.options, *BARE, *issued.options)
     path = tmp_path / "file"
@@ -220,8 +233,12 @@ def test_slow_reader_of_a_file(
         slow.send(get(f"/file?path={path}"))
         slow.until(b"\r\n\r\n")
         with server.connect_tls(authority.context()) as other:
-            other.send(b"POST /debug HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
+            other.send(
+                b"POST /debug HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok"
+            )
             assert other.response().body == b"ok"
         body = slow.take_buffered()
         body += slow.body_piece(30 * MIB - len(body))
-        assert hashlib.sha256(body).digest() == hashlib.sha256(path.read_bytes()).digest()
+        assert (
+            hashlib.sha256(body).digest() == hashlib.sha256(path.read_bytes()).digest()
+        )

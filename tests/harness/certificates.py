@@ -27,7 +27,9 @@ def new_key(kind: str = "ec") -> Key:
         return rsa.generate_private_key(65537, 2048)
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    return ec.generate_private_key(ec.SECP384R1() if kind == "ec384" else ec.SECP256R1())
+    return ec.generate_private_key(
+        ec.SECP384R1() if kind == "ec384" else ec.SECP256R1()
+    )
 
 
 def key_pem(
@@ -172,5 +174,7 @@ def _sign(
             decipher_only=False,
         )
         builder = builder.add_extension(usage, critical=True)
-    algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    algorithm = (
+        None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
     return builder.sign(issuer_key, algorithm)

@@ -211,8 +211,6 @@ fn what_does_not_exist_yet_is_said() {
         ("--reload", "Option '--reload'"),
         ("--reload-delay=1", "Option '--reload-delay'"),
         ("--http2", "Option '--http2'"),
-        ("--ws-max-size=1", "Option '--ws-max-size'"),
-        ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
             "Invalid value for '--interface': 'wsgi'",
