@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::reload::plan::Asked;
+use crate::ws::limits::WsConfig;
 
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
@@ -62,8 +63,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits on what is written to a connection.
     pub output: OutputLimits,
-    /// Whether connections may become WebSockets.
-    pub websockets: WebSockets,
 
     /// Take scheme and client address from `X-Forwarded-*`, if a trusted peer sends them.
     pub proxy_headers: bool,
@@ -134,7 +133,6 @@ impl Default for Config {
             http_engine: HttpEngine::Native,
             http: HttpConfig::default(),
             output: OutputLimits::default(),
-            websockets: WebSockets::Auto,
             proxy_headers: true,
             forwarded_allow_ips: None,
             limit_concurrency: None,
@@ -592,6 +590,24 @@ impl Default for DefaultHeaders {
     }
 }
 
+/// What requests for a WebSocket lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketConfig {
+    /// Who speaks on them, if anybody.
+    pub engine: WebSockets,
+    /// Limits and timeouts.
+    pub machine: WsConfig,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        WebSocketConfig {
+            engine: WebSockets::Auto,
+            machine: WsConfig::default(),
+        }
+    }
+}
+
 /// Everything the HTTP/1 machine needs to know; shared by all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -599,6 +615,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Headers added to every response.
     pub headers: DefaultHeaders,
+    /// What requests for a WebSocket lead to.
+    pub websocket: WebSocketConfig,
 }
 
 #[cfg(test)]

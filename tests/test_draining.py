@@ -8,7 +8,7 @@ import pytest
 from conftest import Placement, Start
 from harness.server import Server
 from harness.wire import Wire
-from harness.workers import get, wait_for_workers
+from harness.workers import get, one_connection_to_each, wait_for_workers
 
 APP = "apps.workers:app"
 HEALTH = ("--health-path", "/healthz")
@@ -22,6 +22,9 @@ def count(request: pytest.FixtureRequest) -> str:
 def start_with(start: Start, count: str, *options: str) -> Server:
     server = start(APP, "--workers", count, *options)
     wait_for_workers(server, int(count))
+    # A worker accepts a moment after it has said that its application has started.
+    for wire in one_connection_to_each(server, int(count)).values():
+        wire.close()
     return server
 
 

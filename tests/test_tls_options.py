@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import (
-    KeySerializationEncryption,
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID
@@ -61,8 +59,6 @@ def test_key(
     issued.keyfile.write_bytes(key_pem(issued.key, layout, password))
     env = {"UVICORN_SSL_KEYFILE_PASSWORD": password} if password else {}
     assert serves(start(APP, *issued.options, env=env), authority)
-
-
 
 
 @pytest.mark.parametrize(
@@ -134,8 +130,14 @@ def refused(launch: Start, *options: str) -> str:
 def test_missing_files(launch: Start, issued: Issued, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere.pem")
     missing = f"cannot read '{nowhere}': No such file or directory (os error 2)"
-    certfile, keyfile = ("--ssl-certfile", str(issued.certfile)), ("--ssl-keyfile", nowhere)
-    assert refused(launch, "--ssl-certfile", nowhere) == f"ERROR:    --ssl-certfile: {missing}"
+    certfile, keyfile = (
+        ("--ssl-certfile", str(issued.certfile)),
+        ("--ssl-keyfile", nowhere),
+    )
+    assert (
+        refused(launch, "--ssl-certfile", nowhere)
+        == f"ERROR:    --ssl-certfile: {missing}"
+    )
     assert refused(launch, *certfile, *keyfile) == f"ERROR:    --ssl-keyfile: {missing}"
     said = refused(launch, *issued.options, "--ssl-ca-certs", nowhere)
     assert said == f"ERROR:    --ssl-ca-certs: {missing}"
@@ -203,7 +205,9 @@ def test_files_without_a_certificate(launch: Start, issued: Issued, text: str) -
     assert said.startswith(f"ERROR:    --ssl-ca-certs: '{authority_file}': ")
 
 
-def test_ciphers_that_are_not_there(launch: Start, start: Start, issued: Issued) -> None:
+def test_ciphers_that_are_not_there(
+    launch: Start, start: Start, issued: Issued
+) -> None:
     said = refused(launch, *issued.options, "--ssl-ciphers", "RC4-SHA:AES128-SHA")
     assert said.startswith(
         "ERROR:    --ssl-ciphers: there is no cipher suite for 'RC4-SHA:AES128-SHA'; there are: "
@@ -253,7 +257,9 @@ def tls_seen(server: Server, context: ssl.SSLContext) -> dict[str, object]:
         return seen
 
 
-def asking(start: Start, placement: Placement, issued: Issued, authority: Authority, how: str) -> Server:
+def asking(
+    start: Start, placement: Placement, issued: Issued, authority: Authority, how: str
+) -> Server:
     return start(
         "apps.scope:app",
         *placement.options,
@@ -311,7 +317,11 @@ def test_optional_client_certificate(
 
 
 def test_resumed_session_keeps_its_client_certificate(
-    start: Start, placement: Placement, issued: Issued, authority: Authority, client: Issued
+    start: Start,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    client: Issued,
 ) -> None:
     server = asking(start, placement, issued, authority, "2")
     context = with_certificate(authority, client)

@@ -18,6 +18,7 @@ use super::access::AccessLogger;
 use super::log::ServerLog;
 use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
+use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
@@ -38,6 +39,8 @@ pub struct ExchangeKey {
 pub struct BorderConfig {
     /// Response bytes that may be unsent before `send()` waits.
     pub write_buffer_max: u64,
+    /// Messages of a WebSocket that may wait for the application before no more are read.
+    pub ws_unread_max: usize,
     /// Requests in flight at which the next one gets a 503; `None`: no limit.
     pub concurrency_max: Option<usize>,
     /// Completed responses after which the server stops; `None`: never.
@@ -48,8 +51,8 @@ pub struct BorderConfig {
 
 /// A request whose application has not ended.
 pub struct Running {
-    /// The request.
-    pub exchange: Py<Exchange>,
+    /// The request, or the WebSocket.
+    pub conversation: Conversation,
     /// Its task; held, because the loop only keeps a weak reference.
     pub task: Py<PyAny>,
 }
@@ -223,27 +226,32 @@ impl Border {
         lock(&self.running).insert(key, running);
     }
 
-    /// The exchange of this name, if its application has not ended.
-    pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Py<Exchange>> {
+    /// The conversation of this name, if its application has not ended.
+    pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Conversation> {
         lock(&self.running)
             .get(&key)
-            .map(|running| running.exchange.clone_ref(py))
+            .map(|running| running.conversation.clone_ref(py))
     }
 
-    /// All exchanges of a connection whose applications have not ended.
-    pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Py<Exchange>> {
+    /// All conversations on a connection whose applications have not ended.
+    pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Conversation> {
         let key = |stream| ExchangeKey { connection, stream };
         lock(&self.running)
             .range(key(StreamId::MIN)..=key(StreamId::MAX))
-            .map(|(_, running)| running.exchange.clone_ref(py))
+            .map(|(_, running)| running.conversation.clone_ref(py))
             .collect()
     }
 
     /// All requests in flight.
-    pub fn all(&self, py: Python<'_>) -> Vec<(Py<Exchange>, Py<PyAny>)> {
+    pub fn all(&self, py: Python<'_>) -> Vec<(Conversation, Py<PyAny>)> {
         lock(&self.running)
             .values()
-            .map(|running| (running.exchange.clone_ref(py), running.task.clone_ref(py)))
+            .map(|running| {
+                (
+                    running.conversation.clone_ref(py),
+                    running.task.clone_ref(py),
+                )
+            })
             .collect()
     }
 
@@ -338,7 +346,8 @@ impl Border {
         self.ended(py, request.key())
     }
 
-    fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
+    /// An application has ended.
+    pub fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
         let (running, left) = {
             let mut all = lock(&self.running);
             (all.remove(&key), all.len())
@@ -356,7 +365,7 @@ const CAUSES_MAX: usize = 16;
 /// True for our own [`ClientDisconnected`], and for what frameworks make of it: an exception with
 /// "Disconnect" in its name, or an `OSError`, raised because of it. Any other exception that was
 /// raised meanwhile is a fault of the application.
-fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
+pub fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
     let py = error.py();
     let mut error = error.clone();
     for _ in 0..CAUSES_MAX {
@@ -380,7 +389,12 @@ fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
     false
 }
 
-/// The application failed: the best that can still be done for its client.
+/// The application failed to answer: the best that can still be done for its client.
+pub fn answer_failed(py: Python<'_>, request: &Exchange) -> PyResult<()> {
+    give_up(py, request, request.outcome())
+}
+
+/// The same when it is known how far the response is.
 fn give_up(py: Python<'_>, request: &Exchange, outcome: Outcome) -> PyResult<()> {
     match outcome {
         Outcome::NotStarted | Outcome::Held => answer_500(py, request),

@@ -7,6 +7,9 @@
 //!   Body, Disconnect -> exchange/ -----> receive()                    receive.rs waits for it
 //!   HttpCommand <- exchange/ <- message.rs <- send(message)           send.rs waits for credit
 //!
+//!   WsEvent -> websocket/ -> receive()      WsCommand <- websocket/ <- send(message)
+//!   conversation.rs   either of the two, for those that need not know which
+//!
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
 //!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
@@ -16,6 +19,7 @@ pub mod app_call;
 pub mod awaitable;
 pub mod border;
 pub mod connection;
+pub mod conversation;
 pub mod exchange;
 pub mod header_names;
 pub mod lent;
@@ -25,6 +29,7 @@ pub mod receive;
 pub mod scope;
 pub mod send;
 pub mod tls;
+pub mod websocket;
 
 pyo3::create_exception!(
     smolcorn._core,

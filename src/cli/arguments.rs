@@ -200,10 +200,10 @@ pub struct Arguments {
     pub ws: Option<WebSockets>,
     /// bytes of a message
     #[argh(option)]
-    pub ws_max_size: Option<AnyInt>,
+    pub ws_max_size: Option<Int<1, { i64::MAX }>>,
     /// messages waiting
     #[argh(option)]
-    pub ws_max_queue: Option<AnyInt>,
+    pub ws_max_queue: Option<Int<0, { i64::MAX }>>,
     /// between pings
     #[argh(option)]
     pub ws_ping_interval: Option<Number>,

@@ -441,13 +441,6 @@ mod tests {
             Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(
-            refusal(&["--ws-per-message-deflate=false", "m:a"], &[]),
-            Err(
-                "Option '--ws-per-message-deflate' is not available in smolcorn 0.1 yet."
-                    .to_owned()
-            )
-        );
-        assert_eq!(
             refusal(&["m:a"], &[("UVICORN_HTTP2", "1")]),
             Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );

@@ -429,37 +429,42 @@ const WEBSOCKET: &[OptionSpec] = &[
     OptionSpec::uvicorn(
         "ws",
         Choice(WS_NAMES),
-        "WebSocket engine. auto and none: no WebSockets, so far.",
+        "WebSocket engine. none: no WebSockets.",
     )
     .default("auto")
-    .partly("any but auto and none"),
+    .notes(
+        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. With \
+         `none` a handshake is served as an ordinary request, and the log says so.",
+    ),
     OptionSpec::uvicorn("ws-max-size", Integer, "Bytes of a message.")
         .default("16777216")
-        .planned(),
+        .notes(
+            "Fragments are added up, and of a compressed message the inflated bytes count. A \
+             larger one ends the connection with code 1009.",
+        ),
     OptionSpec::uvicorn(
         "ws-max-queue",
         Integer,
         "Messages that may wait for the application.",
     )
     .default("32")
-    .planned(),
+    .notes("With more, or with 1 MiB of them, no more is read from the client; 0 is like 1."),
     OptionSpec::uvicorn("ws-ping-interval", Float, "Seconds between two pings.")
         .default("20.0")
-        .planned(),
+        .notes("0 or less: no pings."),
     OptionSpec::uvicorn(
         "ws-ping-timeout",
         Float,
         "Seconds in which a ping must be answered.",
     )
     .default("20.0")
-    .planned(),
+    .notes("Then the connection ends with code 1011. 0 or less: no limit."),
     OptionSpec::uvicorn(
         "ws-per-message-deflate",
         Boolean,
-        "Offer compression (RFC 7692).",
+        "Agree to compression (RFC 7692).",
     )
-    .default("true")
-    .planned(),
+    .default("true"),
 ];
 
 const TLS: &[OptionSpec] = &[

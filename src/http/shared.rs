@@ -2,10 +2,12 @@
 //! response begins with.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::date::{DATE_LEN_BYTES, http_date};
 use super::readiness::Readiness;
-use crate::config::{HttpConfig, HttpLimits};
+use crate::config::{HttpConfig, HttpLimits, WebSocketConfig};
+use crate::ws::shared::WsShared;
 
 const DATE_PREFIX: &[u8] = b"date: ";
 
@@ -14,6 +16,7 @@ const DATE_PREFIX: &[u8] = b"date: ";
 pub struct Shared {
     config: HttpConfig,
     readiness: Readiness,
+    websockets: Rc<WsShared>,
     /// The second that `date` is made for, and its text. Made anew when the second is another.
     date: Cell<(u64, [u8; DATE_LEN_BYTES])>,
     /// True when our own `date` goes out unless the application sends one.
@@ -58,6 +61,7 @@ impl Shared {
             own_date,
             lines,
             date: Cell::new((0, http_date(0))),
+            websockets: Rc::new(WsShared::new(config.websocket.machine.clone())),
             config,
             readiness,
         }
@@ -71,6 +75,16 @@ impl Shared {
     /// The server's state.
     pub(super) fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    /// What the WebSocket machines of this thread share.
+    pub(super) fn websockets(&self) -> &Rc<WsShared> {
+        &self.websockets
+    }
+
+    /// What requests for a WebSocket lead to.
+    pub fn websocket(&self) -> &WebSocketConfig {
+        &self.config.websocket
     }
 
     /// Appends `date`, `server` and the `--header` lines, but for those that the application

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::asgi::lent::LentObject;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
 #[cfg(unix)]
@@ -48,7 +48,7 @@ impl Drive {
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
-        released: &Mailbox<PyBackedBytes>,
+        released: &Mailbox<LentObject>,
     ) -> PyResult<()> {
         match self {
             #[cfg(unix)]

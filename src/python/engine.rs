@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
 use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
@@ -28,6 +27,7 @@ use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::access::AccessLogger;
 use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::lent::LentObject;
 use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
@@ -50,7 +50,7 @@ pub struct Engine {
     border: SharedBorder,
     readiness: Readiness,
     /// Taken when the engine starts.
-    released: Mutex<Option<Mailbox<PyBackedBytes>>>,
+    released: Mutex<Option<Mailbox<LentObject>>>,
 }
 
 enum State {
@@ -106,6 +106,7 @@ impl Engine {
             app,
             BorderConfig {
                 write_buffer_max: config.output.unsent_bytes_max as u64,
+                ws_unread_max: config.http.websocket.machine.queue_messages_max,
                 concurrency_max: config.limit_concurrency,
                 requests_max,
                 empty_context: config.reset_contextvars,
@@ -236,10 +237,11 @@ impl Engine {
         self.border.work_was_made(py)
     }
 
-    /// Lets `receive()` of all requests in flight say `http.disconnect`.
+    /// Lets `receive()` of all requests in flight say `http.disconnect`, and `websocket.disconnect`
+    /// that of all WebSockets.
     fn disconnect_streams(&self, py: Python<'_>) -> PyResult<()> {
-        for (exchange, _) in self.border.all(py) {
-            exchange.get().disconnected(py, false)?;
+        for (conversation, _) in self.border.all(py) {
+            conversation.server_stops(py)?;
         }
         Ok(())
     }

@@ -40,6 +40,8 @@ pub struct Member {
     pub answers: bool,
     /// Pings without an answer.
     pub unanswered: u32,
+    /// It has served as many requests as it may.
+    pub is_used_up: bool,
     /// Nothing more comes from it.
     pub silent: bool,
 }
@@ -53,6 +55,7 @@ impl Member {
             replaces,
             answers: false,
             unanswered: 0,
+            is_used_up: false,
             silent: false,
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! ```text
 //!   parent.rs     the parent's loop, and what it decides
+//!     ends.rs         how workers begin and end
+//!     due.rs          what it does when it is time
 //!   member.rs       what it remembers of a worker
 //!   backoff.rs      when the next may be started after failures
 //!   upgrade.rs      from an old program to a new one

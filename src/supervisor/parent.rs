@@ -9,19 +9,21 @@
 //!      '--ended: failed to start   '--ended: died         '--too late: forced, then killed
 //! ```
 
+mod due;
+mod ends;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::backoff::Backoff;
-use super::child::{Shared, Worker, WorkerProgram};
+use super::child::{Shared, WorkerProgram};
 use super::link::Report;
 use super::log::Log;
-use super::member::{Member, State, describe, exit_code};
+use super::member::{Member, State, describe};
 use super::signals::{Order, Signals};
 use super::upgrade::{Predecessor, Progress, Successor};
 use crate::config::Config;
@@ -250,6 +252,7 @@ impl<'a> Parent<'a> {
             Report::Alive => member.unanswered = 0,
             Report::Ready => self.is_ready(index),
             Report::Recycle => {
+                member.is_used_up = true;
                 let pid = member.pid();
                 self.recycle(pid);
             }
@@ -357,292 +360,8 @@ impl<'a> Parent<'a> {
         }
         is_news
     }
-
-    // --- Beginnings and ends of workers ----------------------------------------------------------
-
-    /// Starts a worker.
-    fn start(&mut self, replaces: Option<u32>) {
-        match Worker::start(self.program, &self.sockets, &self.shared) {
-            Ok(worker) => self.members.push(Member::new(worker, replaces)),
-            Err(error) => {
-                self.log
-                    .error(&format!("A worker process cannot be started: {error}"));
-                self.could_not_start(None, EXIT_ERROR);
-            }
-        }
-    }
-
-    /// Brings the number of workers to what is wanted.
-    fn fill(&mut self) {
-        if self.ending.is_some() {
-            return;
-        }
-        let now = Instant::now();
-        let count = |members: &[Member]| members.iter().filter(|member| member.counts()).count();
-        while count(&self.members) < self.target
-            && self.backoff.until(now).is_none()
-            && self.ending.is_none()
-        {
-            self.start(None);
-        }
-        while count(&self.members) > self.target {
-            let last = self.members.iter().rev().find(|member| member.counts());
-            match last.map(Member::pid) {
-                Some(pid) => self.retire(pid),
-                None => return,
-            }
-        }
-    }
-
-    /// Starts the next replacement.
-    fn replace(&mut self) {
-        if self.ending.is_some() {
-            return;
-        }
-        let known = |pid: &u32| {
-            let mut members = self.members.iter();
-            members.any(|member| member.pid() == *pid && member.counts())
-        };
-        self.to_replace.retain(known);
-        if self.replacing.is_some() || self.backoff.until(Instant::now()).is_some() {
-            return;
-        }
-        // One that has not started yet is replaced when it has.
-        let position = self.to_replace.iter().position(|pid| {
-            let mut members = self.members.iter();
-            members.any(|member| member.pid() == *pid && member.is_ready())
-        });
-        if let Some(pid) = position.and_then(|position| self.to_replace.remove(position)) {
-            self.replacing = Some(pid);
-            self.start(Some(pid));
-        }
-    }
-
-    /// Asks a worker to leave to others.
-    fn retire(&mut self, pid: u32) {
-        let patience = self.config.graceful_shutdown_timeout;
-        if let Some(member) = self.members.iter_mut().find(|member| member.pid() == pid) {
-            member.worker.retire();
-            member.leaves(Instant::now(), patience);
-            self.log.process("Terminated child process", pid);
-            self.log.process("Waiting for child process", pid);
-        }
-    }
-
-    /// Ends everything; asked once more, with force; a third time, at once.
-    fn end(&mut self, exit_code: i32) {
-        let asked = match &mut self.ending {
-            Some(ending) => {
-                ending.asked += 1;
-                ending.asked
-            }
-            None => {
-                let asked = 1;
-                self.ending = Some(Ending { exit_code, asked });
-                asked
-            }
-        };
-        let now = Instant::now();
-        let patience = self.config.graceful_shutdown_timeout + self.config.drain_delay;
-        for member in &mut self.members {
-            match asked {
-                1 => {
-                    if self.is_succeeded {
-                        member.worker.retire();
-                    } else {
-                        member.worker.stop();
-                    }
-                    member.leaves(now, patience);
-                    self.log.process("Terminated child process", member.pid());
-                }
-                2 => member.worker.force(),
-                _ => member.worker.kill(),
-            }
-        }
-        if asked == 1 {
-            for member in &self.members {
-                self.log.process("Waiting for child process", member.pid());
-            }
-        }
-    }
-
-    /// Takes workers that have ended off the list.
-    fn bury(&mut self) {
-        let mut index = 0;
-        while let Some(member) = self.members.get_mut(index) {
-            match member.worker.try_wait() {
-                Ok(None) => index += 1,
-                Ok(Some(status)) => {
-                    let member = self.members.remove(index);
-                    self.has_ended(&member, Some(status));
-                }
-                // Somebody else has waited for it: it is gone, nobody knows how.
-                Err(_) => {
-                    let member = self.members.remove(index);
-                    self.has_ended(&member, None);
-                }
-            }
-        }
-    }
-
-    fn has_ended(&mut self, member: &Member, status: Option<ExitStatus>) {
-        let pid = member.pid();
-        if self.replacing == Some(pid) {
-            // Whoever was to take over from it is now one of those that are wanted anyway.
-            self.replacing = None;
-            for other in &mut self.members {
-                other.replaces = other.replaces.filter(|old| *old != pid);
-            }
-        }
-        if member.is_leaving() {
-            return;
-        }
-        let words = status.map_or_else(|| "for no known reason".to_owned(), describe);
-        let code = status.map_or(EXIT_ERROR, exit_code);
-        match member.ready_since() {
-            None => self.failed_to_start(member, &words, code),
-            Some(since) => {
-                let served = since.elapsed();
-                let pause = self.backoff.failed(Instant::now(), Some(served));
-                let again = next_attempt(pause);
-                self.log.error(&format!(
-                    "Child process [{}] died ({words}).{again}",
-                    self.log.number(pid)
-                ));
-            }
-        }
-    }
-
-    fn failed_to_start(&mut self, member: &Member, words: &str, code: i32) {
-        let new = self.log.number(member.pid());
-        if let Some(old) = member.replaces {
-            self.log.error(&format!(
-                "New child process [{new}] failed to start ({words}); keeping worker [{}] and \
-                 aborting the restart.",
-                self.log.number(old)
-            ));
-            self.replacing = None;
-            self.to_replace.clear();
-            self.backoff.failed(Instant::now(), None);
-        } else if self.was_ready {
-            self.could_not_start(Some((&new, words)), code);
-        } else {
-            self.log.error(&format!(
-                "Child process [{new}] failed to start, stopping the parent process."
-            ));
-            self.end(code);
-        }
-    }
-
-    /// A worker that is wanted could not be started: another one is, later.
-    fn could_not_start(&mut self, who: Option<(&str, &str)>, code: i32) {
-        if self.was_ready {
-            let pause = self.backoff.failed(Instant::now(), None);
-            if let Some((pid, words)) = who {
-                let again = next_attempt(pause);
-                self.log.error(&format!(
-                    "Child process [{pid}] failed to start ({words}).{again}"
-                ));
-            }
-            self.replacing = None;
-        } else {
-            self.end(code);
-        }
-    }
-
-    // --- What is due -----------------------------------------------------------------------------
-
-    fn enforce(&mut self) {
-        let now = Instant::now();
-        for member in &mut self.members {
-            let State::Leaving { force_at, kill_at } = &mut member.state else {
-                continue;
-            };
-            if force_at.is_some_and(|at| at <= now) {
-                *force_at = None;
-                member.worker.force();
-            }
-            if kill_at.is_some_and(|at| at <= now) {
-                *kill_at = None;
-                member.worker.kill();
-                let pid = member.worker.pid();
-                self.log.error(&format!(
-                    "Child process [{}] did not end in time and was killed.",
-                    self.log.number(pid)
-                ));
-            }
-        }
-        if self.next_ping <= now {
-            self.next_ping = now + self.ping_interval;
-            self.ping();
-        }
-    }
-
-    /// Has workers replaced that are too large or too old.
-    fn enforce_limits(&mut self) {
-        let memory_max = self.config.worker_memory_max_mib;
-        let age_max = self.config.worker_age_max;
-        let mut over = Vec::new();
-        for member in self.members.iter().filter(|member| member.is_ready()) {
-            let age = member.ready_since().map(|since| since.elapsed());
-            let memory = memory_max.and_then(|_| member.memory_mib());
-            if let (Some(memory), Some(max)) = (memory, memory_max)
-                && memory > max
-            {
-                over.push((member.pid(), format!("Memory limit of {max} MiB exceeded")));
-            } else if let (Some(age), Some(max)) = (age, age_max)
-                && age > max
-            {
-                over.push((
-                    member.pid(),
-                    format!("Age limit of {} s exceeded", max.as_secs()),
-                ));
-            }
-        }
-        for (pid, why) in over {
-            if self.recycle(pid) {
-                self.log.info(&format!(
-                    "{why} by child process [{}].",
-                    self.log.number(pid)
-                ));
-            }
-        }
-    }
-
-    /// Asks all workers whether they are alive. A thread without Python answers, so that one that
-    /// does not is frozen, however busy its Python code may be.
-    fn ping(&mut self) {
-        self.enforce_limits();
-        let timeout = self.config.worker_healthcheck_timeout;
-        let interval_ms = self.ping_interval.as_millis().max(1);
-        let unanswered_max = timeout.as_millis().div_ceil(interval_ms) + 1;
-        for member in &mut self.members {
-            if member.answers
-                && !timeout.is_zero()
-                && u128::from(member.unanswered) > unanswered_max
-            {
-                let pid = member.worker.pid();
-                self.log.error(&format!(
-                    "Child process [{}] has not answered for {} s and was killed.",
-                    self.log.number(pid),
-                    timeout.as_secs()
-                ));
-                member.worker.kill();
-            }
-            member.unanswered = member.unanswered.saturating_add(1);
-            member.worker.ping();
-        }
-    }
 }
 
 fn write_pid_file(config: &Config) -> Result<Option<PidFile>, String> {
     config.pid_file.as_deref().map(PidFile::write).transpose()
-}
-
-fn next_attempt(pause: Duration) -> String {
-    if pause.is_zero() {
-        String::new()
-    } else {
-        format!(" The next one is started in {} s.", pause.as_secs())
-    }
 }

@@ -314,7 +314,7 @@ fn io_threads_say_the_placement() {
 fn engines_and_loops() {
     let config = config(&["m:a", "--http=httptools", "--ws=none", "--loop=mine:make"]);
     assert_eq!(config.http_engine, HttpEngine::Native);
-    assert_eq!(config.websockets, WebSockets::Off);
+    assert_eq!(config.http.websocket.engine, WebSockets::Off);
     assert_eq!(
         config.event_loop,
         EventLoop::Factory("mine:make".to_owned())
@@ -327,9 +327,30 @@ fn the_names_of_engines_and_loops_mean_what_they_came_from() {
         assert_eq!(config(&["m:a", "--loop", name]).event_loop.as_str(), name);
     }
     for name in ["auto", "none"] {
-        assert_eq!(config(&["m:a", "--ws", name]).websockets.as_str(), name);
+        let config = config(&["m:a", "--ws", name]);
+        assert_eq!(config.http.websocket.engine.as_str(), name);
     }
     assert_eq!(config(&["m:a", "--http=auto"]).http_engine.as_str(), "auto");
+}
+
+#[test]
+fn websockets() {
+    let config = config(&[
+        "m:a",
+        "--ws-max-size=1000",
+        "--ws-max-queue=4",
+        "--ws-ping-interval=1.5",
+        "--ws-ping-timeout=0",
+        "--ws-per-message-deflate=false",
+        "--limit-write-buffer=100",
+    ]);
+    let machine = &config.http.websocket.machine;
+    assert_eq!(machine.message_bytes_max, 1000);
+    assert_eq!(machine.queue_messages_max, 4);
+    assert_eq!(machine.ping_interval, Duration::from_millis(1500));
+    assert_eq!(machine.ping_timeout, Duration::ZERO);
+    assert!(!machine.per_message_deflate);
+    assert_eq!(machine.unsent_bytes_max, 100);
 }
 
 #[test]

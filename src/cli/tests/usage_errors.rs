@@ -209,8 +209,6 @@ fn what_does_not_exist_yet_is_said() {
     let yet = |subject: &str| format!("{subject} is not available in smolcorn 0.1 yet.");
     for (option, subject) in [
         ("--http2", "Option '--http2'"),
-        ("--ws-max-size=1", "Option '--ws-max-size'"),
-        ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
             "Invalid value for '--interface': 'wsgi'",
