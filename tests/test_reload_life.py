@@ -149,6 +149,26 @@ def test_open_stream_does_not_hold_the_restart(
     assert "Application shutdown complete." in server.stderr.text
 
 
+def test_websocket_does_not_hold_the_restart(
+    serve: Serve, project: Project, placement: Placement
+) -> None:
+    server = serve(*placement.options, "--timeout-graceful-shutdown", "3600")
+    wait_until_ready(server, 1)
+    with server.connect() as wire:
+        wire.send(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert wire.response().status == 101
+        assert server.reported("event") == "accepted"
+        project.save("two")
+        # A close frame that says 1012, service restart.
+        assert wire.rest().startswith(b"\x88\x02\x03\xf4")
+        assert server.reported("event") == 1012
+        wait_until_ready(server, 2)
+    assert answer(server) == "two"
+
+
 def test_blocked_worker_is_killed(serve: Serve, project: Project) -> None:
     server = serve()
     wait_until_ready(server, 1)

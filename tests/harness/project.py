@@ -31,6 +31,14 @@ async def app(scope, receive, send):
             await send({{"type": kind + ".complete"}})
             if kind == "lifespan.shutdown":
                 return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({{"type": "websocket.accept"}})
+        report("accepted")
+        while (message := await receive())["type"] != "websocket.disconnect":
+            pass
+        report(message["code"])
+        return
     path = scope["path"]
     if path == "/pid":
         body = str(os.getpid())
