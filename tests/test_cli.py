@@ -125,7 +125,6 @@ def test_errors_of_the_option_syntax(
     [
         ["--http2"],
         ["--reload"],
-        ["--ws", "websockets"],
         ["--interface", "wsgi"],
     ],
 )
