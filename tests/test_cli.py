@@ -124,7 +124,6 @@ def test_errors_of_the_option_syntax(
     "arguments",
     [
         ["--http2"],
-        ["--ws", "websockets"],
         ["--interface", "wsgi"],
     ],
 )

@@ -433,8 +433,9 @@ const WEBSOCKET: &[OptionSpec] = &[
     )
     .default("auto")
     .notes(
-        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. With \
-         `none` a handshake is served as an ordinary request, and the log says so.",
+        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. \
+         `tungstenite`, on the crate async-tungstenite, is in a build with \
+         `cargo build --features tungstenite`; it does not compress. With `none` a handshake is served as an ordinary request, and the log says so.",
     ),
     OptionSpec::uvicorn("ws-max-size", Integer, "Bytes of a message.")
         .default("16777216")

@@ -23,7 +23,7 @@ fn peer_with(deflate: Deflate, change: impl FnOnce(&mut WsConfig)) -> Peer {
     let mut config = WsConfig {
         message_bytes_max: 100_000,
         unsent_bytes_max: 1 << 40,
-        ..WsConfig::default()
+        ..crate::config()
     };
     change(&mut config);
     Peer::with_deflate(config, Some(deflate))

@@ -20,7 +20,7 @@ pub struct Seen {
 pub fn run(input: &[u8], cuts: &[usize], deflate: Option<Deflate>) -> Seen {
     let config = WsConfig {
         message_bytes_max: 1 << 16,
-        ..WsConfig::default()
+        ..crate::config()
     };
     let mut peer = Peer::with_deflate(config, deflate);
     let mut messages = Vec::new();

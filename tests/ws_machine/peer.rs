@@ -43,7 +43,7 @@ impl Peer {
         let mut config = WsConfig {
             queue_messages_max: usize::MAX,
             unsent_bytes_max: 0,
-            ..WsConfig::default()
+            ..crate::config()
         };
         change(&mut config);
         Peer::with_deflate(config, None)
