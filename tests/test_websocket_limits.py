@@ -3,6 +3,7 @@
 import re
 import signal
 import socket as sockets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -372,3 +373,49 @@ def test_thousands_of_idle_sockets(start: Start) -> None:
     assert grown / COUNT < 12
     with ws.connect(server, "/echo") as socket:
         assert socket.ask("still") == "still"
+
+
+# --- What is left behind ----------------------------------------------------------------------
+
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate"
+
+
+def talked(server: Server) -> None:
+    """WebSockets that end well."""
+    for _ in range(20):
+        with ws.connect(server, "/echo", DEFLATE) as socket:
+            socket.say("text " * 1000).read()
+            socket.send(ws.frame(ws.BINARY, bytes(100_000))).read()
+            socket.send(ws.close(1000))
+            assert socket.read() == ws.closing(1000)
+
+
+def left_alone(server: Server) -> None:
+    """WebSockets that break off, while the server has much to say and more to read."""
+    for _ in range(20):
+        wire = server.connect()
+        wire.send(ws.handshake("/endless") + ws.text("unread" * 1000) * 10)
+        wire.until(b"\r\n\r\n")
+        wire.body_piece(100_000)
+        wire.reset()
+
+
+def denied(server: Server) -> None:
+    for _ in range(100):
+        with server.connect() as wire:
+            assert wire.send(ws.handshake("/no")).response().status == 403
+
+
+@pytest.mark.parametrize("way", [talked, left_alone, denied])
+def test_memory_stays(
+    start: Start, placement: Placement, way: Callable[[Server], None]
+) -> None:
+    server = start(APP, *placement.options)
+    for _ in range(10):
+        way(server)
+    talked(server)
+    before = server.memory_mib()
+    for _ in range(10):
+        way(server)
+    talked(server)
+    assert server.memory_mib() - before < 6

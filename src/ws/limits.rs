@@ -9,6 +9,7 @@ pub enum WsEngine {
     #[default]
     Native,
     /// The crate async-tungstenite, which does not compress.
+    #[cfg(feature = "tungstenite")]
     Tungstenite,
 }
 

@@ -20,6 +20,7 @@ use super::deflate::Deflate;
 use super::limits::WsEngine;
 use super::session::Session;
 use super::shared::WsShared;
+#[cfg(feature = "tungstenite")]
 use super::tungstenite::Tungstenite;
 use super::{WsCommand, WsEvent};
 
@@ -50,6 +51,7 @@ pub enum WsMachine<N> {
     /// On our own engine.
     Native(Session<Native, N>),
     /// On the crate async-tungstenite.
+    #[cfg(feature = "tungstenite")]
     Tungstenite(Session<Tungstenite, N>),
 }
 
@@ -59,6 +61,7 @@ impl<N: Envelope> WsMachine<N> {
     pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> WsMachine<N> {
         match shared.config().engine {
             WsEngine::Native => WsMachine::Native(Session::new(shared, deflate, envelope)),
+            #[cfg(feature = "tungstenite")]
             WsEngine::Tungstenite => {
                 WsMachine::Tungstenite(Session::new(shared, deflate, envelope))
             }
@@ -71,6 +74,7 @@ macro_rules! on_machine {
     ($self:expr, $machine:ident => $call:expr) => {
         match $self {
             WsMachine::Native($machine) => $call,
+            #[cfg(feature = "tungstenite")]
             WsMachine::Tungstenite($machine) => $call,
         }
     };

@@ -29,6 +29,7 @@ pub mod mask;
 pub mod message;
 pub mod session;
 pub mod shared;
+#[cfg(feature = "tungstenite")]
 pub mod tungstenite;
 
 use smolcorn_actors::outbox::Payload;

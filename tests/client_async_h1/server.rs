@@ -157,9 +157,6 @@ impl Connection {
                 let _ = self.reply.send(ToConnection::Command(command));
             }
             HttpEvent::Sent { .. } | HttpEvent::Disconnect { .. } => {}
-            HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
-                panic!("no WebSocket was asked for")
-            }
             HttpEvent::Warning(warning) => panic!("{warning:?}"),
             HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
                 panic!("nobody asked for a WebSocket")

@@ -235,6 +235,13 @@ impl Peer {
         self.command(WsCommand::Binary(Payload::Owned(bytes.into())));
     }
 
+    /// The application has answered all that it got, and the client has read it.
+    pub fn answer(&mut self) {
+        self.send_text("answer");
+        self.events.clear();
+        self.wire();
+    }
+
     pub fn send_close(&mut self, code: u16, reason: &str) {
         let reason = reason.to_owned();
         self.command(WsCommand::Close { code, reason });

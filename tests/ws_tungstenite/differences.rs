@@ -23,6 +23,7 @@ fn the_limit_is_kept() {
     let mut peer = Peer::with(|config| config.message_bytes_max = 1000);
     peer.send(frame(FIN | BINARY, [7; 1000]));
     peer.expect_binary(&[7; 1000]);
+    peer.answer();
     peer.send(header(FIN | BINARY, 1001));
     peer.expect_failure(1009, "frame with 1001 bytes exceeds limit of 1000 bytes");
 }
