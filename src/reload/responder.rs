@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use futures_lite::future::block_on;
+use async_io::block_on;
 use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
