@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::reload::plan::Asked;
 use crate::ws::limits::WsConfig;
 
 /// Who may set the forwarded headers when nobody was named: this machine.
@@ -39,6 +40,8 @@ pub struct Config {
     /// The Python environment or interpreter that the binary embeds; `None`: find one.
     pub python: Option<PathBuf>,
 
+    /// Everything to listen on, in place of the four settings that follow; empty: as those say.
+    pub binds: Vec<BindTarget>,
     /// Name or address to listen on; empty: all interfaces. See [`Config::bind`].
     pub host: String,
     /// Port to listen on; 0: any free one.
@@ -75,10 +78,25 @@ pub struct Config {
     pub limit_max_requests_jitter: u64,
     /// Processes that serve; `None` until the late environment has been read.
     pub workers: Option<u32>,
+    /// Whether, and how, the application is started anew when files change.
+    pub reload: Reload,
     /// How long a worker may be silent. One process has nobody that asks it.
     pub worker_healthcheck_timeout: Duration,
     /// How long requests in flight may go on after the first signal to stop.
     pub graceful_shutdown_timeout: Duration,
+
+    /// How long SIGTERM leaves the server accepting, while its health path says 503.
+    pub drain_delay: Duration,
+    /// Path that the server answers by itself: 200, or 503 while it drains.
+    pub health_path: Option<String>,
+    /// Resident memory at which a worker is replaced, MiB.
+    pub worker_memory_max_mib: Option<u64>,
+    /// Age at which a worker is replaced.
+    pub worker_age_max: Option<Duration>,
+    /// Replace workers whose event loop is blocked, once that was reported.
+    pub restart_blocked_workers: bool,
+    /// File that holds the number of the process, or of the parent of the workers.
+    pub pid_file: Option<PathBuf>,
 
     /// File that configures Python's logging; `None`: the built-in configuration.
     pub log_config: Option<PathBuf>,
@@ -104,6 +122,7 @@ impl Default for Config {
             event_loop: EventLoop::Auto,
             placement: Placement::Auto,
             python: None,
+            binds: Vec::new(),
             host: "127.0.0.1".to_owned(),
             port: 8000,
             uds: None,
@@ -120,8 +139,15 @@ impl Default for Config {
             limit_max_requests: None,
             limit_max_requests_jitter: 0,
             workers: None,
+            reload: Reload::default(),
             worker_healthcheck_timeout: Duration::from_secs(5),
             graceful_shutdown_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            health_path: None,
+            worker_memory_max_mib: None,
+            worker_age_max: None,
+            restart_blocked_workers: false,
+            pid_file: None,
             log_config: None,
             log_level: None,
             access_log: true,
@@ -147,6 +173,23 @@ impl Config {
             },
         }
     }
+}
+
+/// One of the things that `--bind` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindTarget {
+    /// Every address of a host; an empty host means all interfaces of both families. An address
+    /// means itself: `::` is IPv6 only.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// 0: any free one.
+        port: u16,
+    },
+    /// A Unix socket to make at this path.
+    Unix(PathBuf),
+    /// The descriptor of a socket that somebody else has opened.
+    Descriptor(i32),
 }
 
 /// The address that a server listens on.
@@ -444,6 +487,34 @@ impl WebSockets {
             #[cfg(feature = "tungstenite")]
             WebSockets::Tungstenite => "tungstenite",
             WebSockets::Off => "none",
+        }
+    }
+}
+
+/// [`Reload::delay`] of which nobody has said anything else.
+pub const RELOAD_DELAY_DEFAULT: Duration = Duration::from_millis(250);
+
+/// `--reload` and its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Start anew when a file changes.
+    pub enabled: bool,
+    /// Folders and patterns.
+    pub asked: Asked,
+    /// How long it must be quiet after a change. At [`RELOAD_DELAY_DEFAULT`] a short burst of
+    /// changes needs less.
+    pub delay: Duration,
+    /// Look at the files, though the system may report changes.
+    pub polling: bool,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Reload {
+            enabled: false,
+            asked: Asked::default(),
+            delay: RELOAD_DELAY_DEFAULT,
+            polling: false,
         }
     }
 }

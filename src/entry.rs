@@ -6,6 +6,16 @@ use crate::cli::error::UsageError;
 use crate::cli::{self, Parsed, Program};
 use crate::config::Config;
 use crate::python::settings;
+#[cfg(unix)]
+use crate::reload;
+#[cfg(unix)]
+use crate::reload::plan::Asked;
+#[cfg(unix)]
+use crate::supervisor::child::WorkerProgram;
+#[cfg(unix)]
+use crate::supervisor::log::Log;
+#[cfg(unix)]
+use crate::supervisor::{self, Plan, worker};
 
 /// What a command line came to before anything is served.
 pub enum Request {
@@ -37,8 +47,79 @@ fn print_quietly(stream: &mut impl std::io::Write, text: &str) {
     let _ = stream.flush();
 }
 
+/// What the parent of other processes has to do.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervision {
+    /// So many processes serve.
+    Workers(u32),
+    /// One serves, and is replaced when files change.
+    Reload,
+}
+
+#[cfg(unix)]
+impl Supervision {
+    /// Is the parent of processes of `program`, until told to stop or replaced by a process of
+    /// `successor`. Returns the exit code.
+    pub fn run(self, config: &Config, program: &WorkerProgram, successor: &WorkerProgram) -> i32 {
+        match self {
+            Supervision::Workers(count) => supervisor::run(&Plan {
+                config,
+                count,
+                program,
+                successor,
+                log: supervisor::log(config),
+            }),
+            Supervision::Reload => reload::run(config, program),
+        }
+    }
+}
+
+/// What this process has to do if it is to be the parent of others: as the options say, or
+/// `WEB_CONCURRENCY` in the environment or in the environment file. What is wrong with these, the
+/// life cycle says.
+#[cfg(unix)]
+pub fn supervised(config: &Config) -> Option<Supervision> {
+    if worker::is_wanted() {
+        return None;
+    }
+    if config.reload.enabled {
+        return Some(Supervision::Reload);
+    }
+    if config.reload.asked != Asked::default() {
+        Log::new(config).warning(
+            "Current configuration will not reload as not all conditions are met, please refer to \
+             documentation.",
+        );
+    }
+    let of_file = || {
+        let text = std::fs::read_to_string(config.env_file.as_ref()?).ok()?;
+        variable_in(&text, "WEB_CONCURRENCY")
+    };
+    let config = config.clone().with_late_environment(&|name| {
+        let of_process = std::env::var(name).ok();
+        of_process.or_else(|| (name == "WEB_CONCURRENCY").then(of_file)?)
+    });
+    let several = config.ok()?.workers.filter(|workers| *workers > 1);
+    several.map(Supervision::Workers)
+}
+
+/// The value of a variable in an environment file; the last line that sets it counts.
+#[cfg(unix)]
+fn variable_in(text: &str, name: &str) -> Option<String> {
+    text.lines().rev().find_map(|line| {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?;
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    })
+}
+
 /// Serves until told to stop. Returns the exit code.
 pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
+    #[cfg(unix)]
+    crate::python::worker::join(py, config.graceful_shutdown_timeout)?;
     let settings = settings::to_python(py, config)?;
     py.import("smolcorn.server")?
         .call_method1("run", (settings,))?
@@ -59,7 +140,37 @@ pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
         embeds_python: false,
     };
     match read_command_line(argv, &program) {
+        #[cfg(unix)]
+        Request::Serve(config) => match supervised(&config) {
+            Some(supervision) => supervise(py, &config, supervision, argv),
+            None => serve(py, &config),
+        },
+        #[cfg(not(unix))]
         Request::Serve(config) => serve(py, &config),
         Request::Exit(code) => Ok(code),
     }
+}
+
+/// Is the parent of other processes, each of which is this interpreter with the same command line. Python stays as it is meanwhile: no thread of it is stopped, and none is needed.
+#[cfg(unix)]
+fn supervise(
+    py: Python<'_>,
+    config: &Config,
+    supervision: Supervision,
+    argv: &[String],
+) -> PyResult<i32> {
+    let helper = py.import("smolcorn.worker")?;
+    let mut arguments: Vec<String> = helper.call_method0("interpreter_arguments")?.extract()?;
+    arguments.extend(["-m".to_owned(), "smolcorn".to_owned()]);
+    arguments.extend_from_slice(argv);
+    let program = WorkerProgram {
+        path: py.import("sys")?.getattr("executable")?.extract()?,
+        name: None,
+        arguments: arguments.into_iter().map(Into::into).collect(),
+    };
+    let signals = helper.call_method0("signals_left_alone")?;
+    signals.call_method0("__enter__")?;
+    let code = py.detach(|| supervision.run(config, &program, &program));
+    signals.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+    Ok(code)
 }

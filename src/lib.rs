@@ -8,7 +8,11 @@ pub mod entry;
 pub mod http;
 pub mod net;
 pub mod percent;
+pub mod pid_file;
 pub mod proxy;
 pub mod python;
+pub mod reload;
+#[cfg(unix)]
+pub mod supervisor;
 pub mod tls;
 pub mod ws;

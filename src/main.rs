@@ -5,7 +5,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use smolcorn::cli::Program;
+#[cfg(unix)]
+use smolcorn::config::Config;
+#[cfg(unix)]
+use smolcorn::entry::Supervision;
 use smolcorn::entry::{self, Request};
+#[cfg(unix)]
+use smolcorn::supervisor::child::WorkerProgram;
 
 mod embed;
 
@@ -29,6 +35,10 @@ fn run(argv: &[OsString]) -> i32 {
         Request::Serve(config) => config,
         Request::Exit(code) => return code,
     };
+    #[cfg(unix)]
+    if let Some(supervision) = entry::supervised(&config) {
+        return supervise(&config, supervision, argv);
+    }
     match embed::start(config.python.as_deref(), argv) {
         Ok(interpreter) => {
             let code = interpreter.run(|py| entry::serve(py, &config));
@@ -39,6 +49,23 @@ fn run(argv: &[OsString]) -> i32 {
             EXIT_NO_PYTHON
         }
     }
+}
+
+/// Is the parent of other processes, each of which is this program with the same command line.
+/// Python is never started.
+#[cfg(unix)]
+fn supervise(config: &Config, supervision: Supervision, argv: &[OsString]) -> i32 {
+    let program = |path| WorkerProgram {
+        path,
+        name: argv.first().cloned(),
+        arguments: argv.iter().skip(1).cloned().collect(),
+    };
+    let own = env::current_exe().unwrap_or_else(|_| "smolcorn".into());
+    // Workers are the very program that runs, even when its file has been replaced meanwhile:
+    // parent and workers must understand each other. A successor is what is in that file then.
+    let same = Path::new("/proc/self/exe");
+    let running = if same.exists() { same } else { own.as_path() };
+    supervision.run(config, &program(running.to_owned()), &program(own.clone()))
 }
 
 /// What the user called this program, and the arguments. Bytes that are no text, which no option

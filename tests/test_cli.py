@@ -124,8 +124,6 @@ def test_errors_of_the_option_syntax(
     "arguments",
     [
         ["--http2"],
-        ["--workers", "2"],
-        ["--reload"],
         ["--interface", "wsgi"],
     ],
 )
@@ -234,7 +232,6 @@ def test_one_worker(start: Start, value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "error"),
     [
-        ("2", r"WEB_CONCURRENCY above 1 is not available in smolcorn [0-9.]+ yet\."),
         (
             "abc",
             r"Invalid value for 'WEB_CONCURRENCY': 'abc' is not a valid integer\.",

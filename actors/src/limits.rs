@@ -20,6 +20,11 @@ pub struct Limits {
     pub linger_timeout: Duration,
     /// At most so many bytes are read and dropped during that time.
     pub linger_bytes_max: u64,
+    /// At most so many connections are accepted in one go, before those that are there have their
+    /// turn.
+    pub accepts_per_turn_max: usize,
+    /// Other processes accept from the same sockets, and are to have their share.
+    pub shares_sockets: bool,
     /// Between two attempts to accept while the system refuses, for want of descriptors say.
     pub accept_retry: Duration,
 }
@@ -32,6 +37,8 @@ impl Default for Limits {
             handshake_drain_timeout: Duration::from_secs(2),
             linger_timeout: Duration::from_secs(2),
             linger_bytes_max: 16 * 1024 * 1024,
+            accepts_per_turn_max: 64,
+            shares_sockets: false,
             accept_retry: Duration::from_millis(100),
         }
     }

@@ -1,7 +1,7 @@
 //! The listener actor: owns one listening socket, accepts, and starts a connection actor for
 //! each peer, on its own thread or on the I/O threads in turn.
 //!
-//! Its mailbox is written by the server's life cycle (stop, abort) and by its connection actors
+//! Its mailbox is written by the server's life cycle (stop, retire, abort) and by its connection actors
 //! (closed, failed). It keeps the addresses of its live connections, to drain or abort them, and
 //! ends when it was told to stop and the last of them has ended.
 
@@ -30,8 +30,6 @@ use crate::protocol::Protocol;
 use crate::timers::{Tick, Timer};
 use crate::trace;
 
-/// At most so many connections are accepted in one go, before the others have their turn.
-const ACCEPTS_PER_TURN: usize = 64;
 /// At most so many that wait already are accepted when the listener stops.
 const ACCEPTS_AT_STOP: usize = 4096;
 
@@ -99,7 +97,11 @@ impl<P: Protocol> Listener<P> {
 
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.take_mail(context);
-        if self.accept(context, ACCEPTS_PER_TURN) {
+        if self.accept(context, self.limits.accepts_per_turn_max) {
+            if self.limits.shares_sockets {
+                // The others were woken too, and may be waiting for a processor.
+                std::thread::yield_now();
+            }
             self.local.wake_next_turn(context.waker());
         }
         self.set_timer(context);
@@ -123,6 +125,11 @@ impl<P: Protocol> Listener<P> {
                     self.report(error);
                 }
                 ToListener::Stop => self.stop(context),
+                ToListener::Retire => {
+                    self.trace(|| "retire".to_owned());
+                    self.acceptor = None;
+                    self.retry_at = None;
+                }
                 ToListener::Abort => {
                     self.trace(|| "abort".to_owned());
                     self.acceptor = None;

@@ -8,11 +8,14 @@ use crate::mailbox::Address;
 use crate::protocol::Protocol;
 use crate::tls::TlsSession;
 
-/// To a listener. Senders: the server's life cycle (stop, abort) and the listener's own
+/// To a listener. Senders: the server's life cycle (stop, retire, abort) and the listener's own
 /// connection actors (closed, failed).
 pub enum ToListener {
     /// Accept what already waits, close the listening socket, and drain all connections.
     Stop,
+    /// Close the listening socket; what waits there is for others, who have it too. Connections go
+    /// on.
+    Retire,
     /// Close the listening socket and drop all connections now.
     Abort,
     /// A connection of this listener has ended.

@@ -52,6 +52,14 @@ impl Running {
         }
     }
 
+    /// Tells all listeners to close their sockets, which others have too, and leave the connections
+    /// as they are.
+    pub fn retire(&self) {
+        for listener in &self.listeners {
+            let _ = listener.send(ToListener::Retire);
+        }
+    }
+
     /// Tells all listeners to drop everything now.
     pub fn abort(&self) {
         for listener in &self.listeners {

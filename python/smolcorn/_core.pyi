@@ -14,6 +14,51 @@ def main(argv: list[str]) -> int:
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
 
+def worker() -> Worker | None:
+    """The supervisor's worker that this process is; None where there is no supervisor."""
+
+@final
+class PidFile:
+    """A file with the number of this process."""
+
+    def __init__(self, path: str) -> None:
+        """Writes it. Raises OSError with the text to log."""
+    def remove(self) -> None:
+        """Removes it, unless another process has written its own. Harmless if repeated."""
+
+@final
+class Worker:
+    """A worker process; what it tells its supervisor, and asks."""
+
+    @property
+    def stopping(self) -> bool:
+        """True when the whole server stops; False when others take over."""
+    @property
+    def hurried(self) -> bool:
+        """True when this worker is to end soon, because nobody serves until it has."""
+    @property
+    def early(self) -> bool:
+        """True while it is not this worker's turn to load the application."""
+    def ready(self) -> None:
+        """Says that connections are accepted."""
+    def await_turn(self) -> None:
+        """Returns when it is this worker's turn."""
+    def failed(self, text: str) -> None:
+        """Says why the application cannot start; the last that is said."""
+    def recycle(self) -> None:
+        """Asks to be replaced."""
+    def leaving(self) -> None:
+        """Says that this worker has begun to end, whoever told it to."""
+    def may_complain(self) -> bool:
+        """Whether this worker, of all that cannot start, is the one to say why."""
+    def watch_loop(self, seconds: float, on_blocked: Callable[[float], None]) -> None:
+        """From now on `tick()` must come more often than every `seconds`; when it does
+        not, `on_blocked(seconds)` is called in a thread of its own."""
+    def unwatch_loop(self) -> None:
+        """The loop is no longer watched."""
+    def tick(self) -> None:
+        """Says that the loop runs."""
+
 class ClientDisconnected(OSError):
     """The client is gone: nothing can be sent to it any more."""
 
@@ -90,6 +135,12 @@ class Engine:
     def stop(self) -> None:
         """Accepts what waits already, and nothing more; lets each connection finish
         its request, then closes it."""
+    def retire(self) -> None:
+        """Accepts nothing more, and ends each connection with its next response. What
+        waits to be accepted is for other processes that listen on the sockets."""
+    def drain(self) -> None:
+        """Ends each connection with its next response, and lets the health path say 503.
+        Goes on to accept."""
     def disconnect_streams(self) -> None:
         """Tells unfinished requests `http.disconnect`."""
     def cancel_tasks(self, message: str) -> int:

@@ -84,6 +84,10 @@ class Settings:
     lifespan: LifespanMode
     env_file: str | None
 
+    # The process.
+    pid_file: str | None
+    """Where to write the number of the process."""
+
     # The event loop.
     loop: str
     """A name or an import string; see `smolcorn.loops`."""
@@ -97,6 +101,13 @@ class Settings:
     """Upper end of the random number that is added once to the limit."""
     timeout_graceful_shutdown: float
     """Seconds that requests in flight may go on after the first signal to stop."""
+
+    timeout_keep_alive: float
+    """Seconds after which an idle connection ends."""
+    drain_delay: float
+    """Seconds for which a stopping server goes on to accept connections."""
+    timeout_worker_healthcheck: float
+    """Seconds for which a worker's loop may be blocked before that is reported."""
 
     # Logging.
     log_config: str | Mapping[str, Any] | None

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import traceback
 from typing import Any
 
+from smolcorn import worker
 from smolcorn.config import LifespanMode
 from smolcorn.interfaces import Application
 from smolcorn.types import Message
@@ -57,6 +59,8 @@ class Lifespan:
         self._settled = asyncio.Event()
         """The application has answered what it was told last, or cannot any more."""
         self._task: asyncio.Task[None] | None = None
+        self.failure = ""
+        """Why start-up has failed, as far as the application said so."""
         self._raised = False
         self._was_told = False
         self._spoke_otherwise = False
@@ -137,6 +141,7 @@ class Lifespan:
         failed = kind.endswith(".failed")
         if failed and not self._cancelled and (text := message.get("message")):
             _logger.error("%s", text)
+            self.failure = str(text)
         if about_startup:
             self._startup_answered(failed)
         else:
@@ -186,8 +191,10 @@ class Lifespan:
             _logger.debug("The application raised\n", exc_info=error)
             self._startup_answered(failed=False)
             return
-        _logger.error("Exception in 'lifespan' protocol\n", exc_info=error)
+        if self._phase is not Phase.WAITING or worker.may_complain():
+            _logger.error("Exception in 'lifespan' protocol\n", exc_info=error)
         if self._phase is Phase.WAITING:
+            self.failure = "".join(traceback.format_exception(error))
             self.startup_failed = True
         elif self._phase is Phase.STOPPING:
             self.shutdown_failed = True

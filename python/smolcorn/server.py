@@ -16,11 +16,12 @@ import os
 import random
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import certificates, environment, loops, signals
+from smolcorn import certificates, environment, loops, signals, worker
 from smolcorn.config import Settings, configure_logging
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, EXIT_STARTUP, StartupError
 from smolcorn.interfaces import Application, load_application
@@ -45,12 +46,16 @@ def run(settings: Settings) -> int:
     After SIGTERM it does not return: the process dies of the signal when all is done,
     unless somebody handles it.
     """
+    worker.join()
+    worker.await_turn()
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
     try:
         configure_logging(settings)
     except StartupError as error:
-        print(f"ERROR:    {error}", file=sys.stderr)
+        if worker.may_complain():
+            print(f"ERROR:    {error}", file=sys.stderr)
+        worker.report_failure(str(error))
         return error.exit_code
     try:
         settings = environment.complete(settings)
@@ -58,14 +63,19 @@ def run(settings: Settings) -> int:
         application = load_application(settings)
         return Server(settings).run(application, loops.loop_factory(settings.loop))
     except StartupError as error:
-        _logger.error("%s", error)
+        if worker.may_complain():
+            _logger.error("%s", error)
+        worker.report_failure(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_OK
     except SystemExit as error:
+        worker.report_failure(traceback.format_exc())
         return _status_of(error)
     except Exception:
-        sys.excepthook(*sys.exc_info())
+        if worker.may_complain():
+            sys.excepthook(*sys.exc_info())
+        worker.report_failure(traceback.format_exc())
         return EXIT_ERROR
 
 
@@ -125,6 +135,9 @@ class Server:
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal: the first one stops, the second forces, the third kills."""
+        if number == signal.SIGINT and worker.current() is not None:
+            # A terminal sends it to all processes; the supervisor decides what follows.
+            return
         self._captured.append(number)
         if self.force_exit:
             # Code that never lets the loop run cannot be stopped otherwise.
@@ -149,6 +162,7 @@ class Server:
         try:
             await self._start(lifespan)
             if lifespan.startup_failed and not lifespan.interrupted:
+                worker.report_failure(lifespan.failure)
                 self.exit_code = EXIT_STARTUP
                 return self.exit_code
             if not self.should_exit:
@@ -174,9 +188,14 @@ class Server:
         from smolcorn import _core
 
         settings = self._settings_for(application)
+        sockets = []
+        pid_file = None
         try:
             sockets = _core.bind(settings)
+            if settings.pid_file is not None and worker.current() is None:
+                pid_file = _core.PidFile(settings.pid_file)
         except OSError as error:
+            _close(sockets)
             _logger.error("%s", error)
             self.exit_code = EXIT_STARTUP
             return
@@ -198,15 +217,15 @@ class Server:
                 engine.start(sockets)
                 self._announce(engine, sockets)
                 self.started = True
-                await self._until(lambda: self.should_exit)
-                _logger.info("Shutting down")
-                engine.stop()
-                _close(sockets)
-                await self._drain(engine)
+                with worker.reporting(settings.timeout_worker_healthcheck):
+                    await self._until(lambda: self.should_exit)
+                await self._end(engine, sockets)
         finally:
             _close(sockets)
             if engine is not None:
                 engine.close()
+            if pid_file is not None:
+                pid_file.remove()
 
     def _settings_for(self, application: Application) -> Settings:
         """The settings with everything resolved that the core need not know about."""
@@ -225,6 +244,9 @@ class Server:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )
+        if worker.current() is not None:
+            # The supervisor has said so.
+            return
         for description in dict.fromkeys(socket.description for socket in sockets):
             is_url = description.startswith(("http://", "https://"))
             text = "Smolcorn running on %s (Press CTRL+C to quit)"
@@ -235,14 +257,48 @@ class Server:
         _logger.info(
             "Maximum request limit of %d exceeded. Terminating process.", limit
         )
-        self.should_exit = True
+        if (member := worker.current()) is not None:
+            # It goes on until another worker serves in its place.
+            member.recycle()
+        else:
+            self.should_exit = True
 
-    async def _drain(self, engine: Engine) -> None:
-        """Lets connections and requests end; when the time is over, ends them."""
+    async def _end(self, engine: Engine, sockets: list[Socket]) -> None:
+        """Lets others know, and then lets everything that is under way end."""
+        _logger.info("Shutting down")
+        seconds = worker.patience_of(self.settings.timeout_graceful_shutdown)
+        deadline = _from_now(seconds)
+        if worker.leaves_alone():
+            await self._hand_over(engine)
+        elif self.settings.drain_delay > 0:
+            await self._linger(engine)
+            deadline = _from_now(seconds)
+        engine.stop()
+        _close(sockets)
+        await self._drain(engine, deadline - seconds / 2, deadline)
+
+    async def _hand_over(self, engine: Engine) -> None:
+        """Leaves new connections to other workers, and gives clients of idle ones time
+        for one more request, whose answer tells them to go."""
+        engine.retire()
+        settings = self.settings
+        seconds = worker.idle_patience_of(
+            min(settings.timeout_keep_alive, settings.timeout_graceful_shutdown / 2)
+        )
+        await self._until(
+            lambda: engine.connections == 0 or self.force_exit, _from_now(seconds)
+        )
+
+    async def _linger(self, engine: Engine) -> None:
+        """Goes on to serve until whoever sends requests here has heard of the end."""
+        engine.drain()
+        await self._until(lambda: self.force_exit, _from_now(self.settings.drain_delay))
+
+    async def _drain(self, engine: Engine, half_time: float, deadline: float) -> None:
+        """Lets connections and requests end; at half the time, tells streams to; when
+        it is over, ends them."""
         loop = asyncio.get_running_loop()
-        seconds = self.settings.timeout_graceful_shutdown
-        deadline = loop.time() + seconds
-        warning = loop.call_later(seconds / 2, engine.disconnect_streams)
+        warning = loop.call_at(half_time, engine.disconnect_streams)
         try:
             if await self._until_none(
                 # A listener ends with its last connection, and may be about to start

@@ -2,7 +2,7 @@
 //! here belongs to the loop's thread.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
@@ -12,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
+use smolcorn_actors::messages::End;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
@@ -81,8 +82,9 @@ pub struct Border {
     /// The callable that makes a turn; there from the engine's start to its close. It owns this,
     /// so leaving it here would keep both for ever.
     turn: Mutex<Option<Py<PyAny>>>,
-    /// Where the server's own unix socket is bound; set once when the engine starts.
-    pub unix_path: OnceLock<PathBuf>,
+    /// Unix sockets of the server: the name under which each was made, and where it is bound now;
+    /// set once when the engine starts.
+    pub unix_paths: OnceLock<Vec<(PathBuf, PathBuf)>>,
     /// The loop's thread.
     pub thread: ThreadId,
     /// Connections are polled on the loop's own thread.
@@ -102,6 +104,16 @@ pub struct Border {
 }
 
 impl Border {
+    /// Where the unix socket is bound whose own name is `local`.
+    pub fn unix_path(&self, local: &End) -> Option<&Path> {
+        let End::Unix(Some(name)) = local else {
+            return None;
+        };
+        let paths = self.unix_paths.get()?.iter();
+        let mut found = paths.filter(|(made, _)| made == name);
+        found.next().map(|(_, path)| path.as_path())
+    }
+
     /// Puts the parts together.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
@@ -132,7 +144,7 @@ impl Border {
             on_limit,
             context,
             turn: Mutex::default(),
-            unix_path: OnceLock::new(),
+            unix_paths: OnceLock::new(),
             thread: std::thread::current().id(),
             fused: AtomicBool::new(false),
             in_turn: AtomicBool::new(false),

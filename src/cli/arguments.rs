@@ -8,8 +8,12 @@ use argh::FromArgs;
 
 use super::error::UsageError;
 use super::normalise::Normalised;
-use super::values::{ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth};
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets};
+use super::values::{
+    Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
+};
+use crate::config::{
+    BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets,
+};
 
 /// Any whole number.
 pub type AnyInt = Int<{ i64::MIN }, { i64::MAX }>;
@@ -52,6 +56,9 @@ pub struct Arguments {
     #[argh(option)]
     pub reset_contextvars: Option<Truth>,
 
+    /// everything to listen on
+    #[argh(option)]
+    pub bind: Vec<BindTarget>,
     /// name or address
     #[argh(option)]
     pub host: Option<String>,
@@ -77,6 +84,9 @@ pub struct Arguments {
     /// speak HTTP/2
     #[argh(option)]
     pub http2: Option<Truth>,
+    /// answered by the server
+    #[argh(option)]
+    pub health_path: Option<String>,
     /// headers of every response
     #[argh(option)]
     pub header: Vec<HeaderLine>,
@@ -117,6 +127,12 @@ pub struct Arguments {
     /// bytes of response held
     #[argh(option)]
     pub limit_write_buffer: Option<BufferSize>,
+    /// resident memory
+    #[argh(option)]
+    pub limit_worker_memory: Option<Int<1, { i64::MAX }>>,
+    /// age
+    #[argh(option)]
+    pub limit_worker_age: Option<Int<1, SECONDS_MAX>>,
     /// completed requests
     #[argh(option)]
     pub limit_max_requests: Option<Count>,
@@ -143,6 +159,10 @@ pub struct Arguments {
     #[argh(option)]
     pub timeout_worker_healthcheck: Option<WholeSeconds>,
 
+    /// readiness first
+    #[argh(option)]
+    pub drain_delay: Option<Delay>,
+
     /// which loop
     #[argh(option, long = "loop")]
     pub event_loop: Option<EventLoop>,
@@ -152,6 +172,12 @@ pub struct Arguments {
     /// processes
     #[argh(option)]
     pub workers: Option<AnyInt>,
+    /// replace blocked ones
+    #[argh(option)]
+    pub restart_blocked_workers: Option<Truth>,
+    /// number of the process
+    #[argh(option)]
+    pub pid_file: Option<String>,
     /// environment to embed
     #[argh(option)]
     pub python: Option<ExistingPath>,
@@ -233,7 +259,10 @@ pub struct Arguments {
     pub reload_exclude: Vec<String>,
     /// how often
     #[argh(option)]
-    pub reload_delay: Option<Number>,
+    pub reload_delay: Option<Delay>,
+    /// look
+    #[argh(option)]
+    pub reload_polling: Option<Truth>,
 }
 
 impl Arguments {
@@ -274,6 +303,7 @@ mod tests {
     fn sample(spec: &OptionSpec) -> String {
         let text = match spec.kind {
             Kind::Text("NAME:VALUE") => "x-a:1",
+            Kind::Text("ADDRESS") => "x:1",
             Kind::Integer | Kind::Float | Kind::Octal => "1",
             Kind::Path => env!("CARGO_MANIFEST_DIR"),
             Kind::Boolean | Kind::Flag | Kind::Pair(_) => "true",

@@ -437,14 +437,14 @@ mod tests {
                 .map_err(|error| error.message().to_owned())
         };
         assert_eq!(
-            refusal(&["--reload", "m:a"], &[]),
-            Err("Option '--reload' is not available in smolcorn 0.1 yet.".to_owned())
+            refusal(&["--http2", "m:a"], &[]),
+            Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(
-            refusal(&["m:a"], &[("UVICORN_RELOAD_DELAY", "1")]),
-            Err("Option '--reload-delay' is not available in smolcorn 0.1 yet.".to_owned())
+            refusal(&["m:a"], &[("UVICORN_HTTP2", "1")]),
+            Err("Option '--http2' is not available in smolcorn 0.1 yet.".to_owned())
         );
-        assert_eq!(refusal(&["m:a"], &[("UVICORN_RELOAD", "0")]), Ok(()));
+        assert_eq!(refusal(&["m:a"], &[("UVICORN_HTTP2", "0")]), Ok(()));
         assert_eq!(refusal(&["--port=1", "m:a"], &[]), Ok(()));
     }
 }

@@ -6,9 +6,10 @@ use super::arguments::Arguments;
 use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
-    Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
-    WebSocketConfig, WebSockets,
+    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits,
+    Placement, RELOAD_DELAY_DEFAULT, Reload, WebSocketConfig, WebSockets,
 };
+use crate::reload::plan::Asked;
 use crate::ws::limits::WsEngine;
 
 impl TryFrom<Arguments> for Config {
@@ -18,10 +19,21 @@ impl TryFrom<Arguments> for Config {
     fn try_from(given: Arguments) -> Result<Config, UsageError> {
         // An empty path is none, as with uvicorn.
         let uds = given.uds.clone().filter(|path| !path.is_empty());
-        if given.uds_mode.is_some() && uds.is_none() {
+        let is_unix = |target: &BindTarget| matches!(target, BindTarget::Unix(_));
+        if given.uds_mode.is_some() && uds.is_none() && !given.bind.iter().any(is_unix) {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
+        if !given.bind.is_empty() {
+            refuse_other_addresses(&given)?;
+        }
+        let health_path = given.health_path.clone().filter(|path| !path.is_empty());
+        if health_path.as_deref().is_some_and(|path| !is_path(path)) {
+            return Err(UsageError::new(
+                "Option '--health-path' needs a path that begins with '/' and has no '?'.",
+            ));
+        }
         let workers = given.workers.map(workers).transpose()?;
+        let reload = reload(&given)?;
         let tls = super::tls::resolve(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
@@ -46,6 +58,7 @@ impl TryFrom<Arguments> for Config {
                 .io_threads
                 .map_or(config.placement, |Int(n)| placement(n)),
             python: given.python.map(|path| path.0),
+            binds: given.bind,
             host: given.host.unwrap_or(config.host),
             port: given.port.map_or(config.port, |Int(port)| narrow(port)),
             uds: uds.map(Into::into),
@@ -64,12 +77,26 @@ impl TryFrom<Arguments> for Config {
                 .limit_max_requests_jitter
                 .map_or(config.limit_max_requests_jitter, |Int(n)| unsigned(n)),
             workers,
+            reload,
             worker_healthcheck_timeout: given
                 .timeout_worker_healthcheck
                 .map_or(config.worker_healthcheck_timeout, seconds),
             graceful_shutdown_timeout: given
                 .timeout_graceful_shutdown
                 .map_or(config.graceful_shutdown_timeout, seconds),
+            drain_delay: given.drain_delay.map_or(config.drain_delay, |s| s.0),
+            health_path,
+            worker_memory_max_mib: given.limit_worker_memory.map(|Int(n)| unsigned(n)),
+            worker_age_max: given
+                .limit_worker_age
+                .map(|Int(n)| Duration::from_secs(unsigned(n))),
+            restart_blocked_workers: given
+                .restart_blocked_workers
+                .map_or(config.restart_blocked_workers, truth),
+            pid_file: given
+                .pid_file
+                .filter(|path| !path.is_empty())
+                .map(Into::into),
             log_config: given.log_config.map(|path| path.0),
             log_level: given.log_level,
             access_log: given.access_log.map_or(config.access_log, truth),
@@ -89,6 +116,7 @@ impl Config {
             let text = env("WEB_CONCURRENCY").filter(|text| !text.is_empty());
             self.workers = Some(text.map_or(Ok(1), |text| web_concurrency(&text))?);
         }
+        self.refuse_limits_of_workers()?;
         if self.forwarded_allow_ips.is_none() {
             // An empty variable is a list without members: nobody is trusted.
             let text = env("FORWARDED_ALLOW_IPS");
@@ -97,6 +125,47 @@ impl Config {
         }
         Ok(self)
     }
+
+    /// What only a supervisor can do must not be asked of a process that has none.
+    fn refuse_limits_of_workers(&self) -> Result<(), UsageError> {
+        if self.workers.is_some_and(|workers| workers > 1) {
+            return Ok(());
+        }
+        let option = if self.worker_memory_max_mib.is_some() {
+            "--limit-worker-memory"
+        } else if self.worker_age_max.is_some() {
+            "--limit-worker-age"
+        } else if self.restart_blocked_workers {
+            "--restart-blocked-workers"
+        } else {
+            return Ok(());
+        };
+        Err(UsageError::new(format!(
+            "Option '{option}' needs more than one worker (--workers)."
+        )))
+    }
+}
+
+/// `--bind` says everything about addresses, and nothing else may say more.
+fn refuse_other_addresses(given: &Arguments) -> Result<(), UsageError> {
+    let others = [
+        ("--host", given.host.is_some()),
+        ("--port", given.port.is_some()),
+        ("--uds", given.uds.is_some()),
+        ("--fd", given.fd.is_some()),
+    ];
+    match others.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(UsageError::new(format!(
+            "Option '--bind' cannot be combined with '{option}'."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// True for what can be the path of a request.
+fn is_path(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.starts_with('/') && bytes.all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
 }
 
 fn truth(Truth(value): Truth) -> bool {
@@ -131,18 +200,48 @@ fn placement(io_threads: i64) -> Placement {
     }
 }
 
+/// What the options of reloading say.
+fn reload(given: &Arguments) -> Result<Reload, UsageError> {
+    let enabled = given.reload.is_some_and(truth);
+    if enabled && !cfg!(unix) {
+        return Err(UsageError::unavailable("Option '--reload' on this system"));
+    }
+    let folders = given.reload_dir.iter().map(|folder| folder.0.clone());
+    Ok(Reload {
+        enabled,
+        asked: Asked {
+            folders: folders.collect(),
+            includes: given.reload_include.clone(),
+            excludes: given.reload_exclude.clone(),
+        },
+        delay: given
+            .reload_delay
+            .map_or(RELOAD_DELAY_DEFAULT, |delay| delay.0),
+        polling: given.reload_polling.is_some_and(truth),
+    })
+}
+
 /// None and below mean one, as with uvicorn.
 fn workers(Int(number): super::arguments::AnyInt) -> Result<u32, UsageError> {
     match number {
         ..=1 => Ok(1),
-        _ => Err(UsageError::unavailable("Option '--workers' above 1")),
+        many => several(many.into(), "Option '--workers' above 1"),
+    }
+}
+
+/// More than one, where the system lets a parent hand sockets down.
+fn several(number: i128, what: &str) -> Result<u32, UsageError> {
+    if cfg!(unix) {
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    } else {
+        Err(UsageError::unavailable(what))
     }
 }
 
 fn web_concurrency(text: &str) -> Result<u32, UsageError> {
     match integer(text) {
         Some(..=1) => Ok(1),
-        Some(_) => Err(UsageError::unavailable("WEB_CONCURRENCY above 1")),
+        Some(many) => several(many, "WEB_CONCURRENCY above 1"),
         None => {
             let what = format!("{} is not a valid integer.", quoted(text));
             Err(UsageError::invalid_value("WEB_CONCURRENCY", &what))

@@ -122,6 +122,17 @@ const APPLICATION: &[OptionSpec] = &[
 ];
 
 const SOCKETS: &[OptionSpec] = &[
+    OptionSpec::own(
+        "bind",
+        Text("ADDRESS"),
+        "Address to listen on: HOST:PORT, [IPV6]:PORT, unix:PATH or fd://NUMBER. In place of \
+         --host, --port, --uds and --fd.",
+    )
+    .repeatable("binds")
+    .notes(
+        "An address means itself (`0.0.0.0` is IPv4, `[::]` is IPv6 only); an empty host \
+         (`:8000`) means all interfaces of both families; a name means all its addresses.",
+    ),
     OptionSpec::uvicorn(
         "host",
         TEXT,
@@ -143,7 +154,7 @@ const SOCKETS: &[OptionSpec] = &[
         Octal,
         "Permission bits of the Unix socket. Unset: those of the socket that it replaces, or 666.",
     )
-    .notes("Needs `--uds`."),
+    .notes("Needs `--uds` or `--bind unix:…`."),
     OptionSpec::uvicorn(
         "fd",
         Integer,
@@ -169,6 +180,12 @@ const HTTP: &[OptionSpec] = &[
          of this page. A protocol class (`module:Class`) is a usage error.",
     ),
     OptionSpec::uvicorn("http2", Flag, "Speak HTTP/2 as well.").planned(),
+    OptionSpec::own(
+        "health-path",
+        TEXT,
+        "Path that the server answers by itself: 200, or 503 while it drains.",
+    )
+    .notes("Only GET and HEAD. It never reaches the application, its limits or the access log."),
     OptionSpec::uvicorn(
         "header",
         Text("NAME:VALUE"),
@@ -264,14 +281,27 @@ const LIMITS: &[OptionSpec] = &[
     OptionSpec::uvicorn(
         "limit-max-requests",
         Integer,
-        "Completed requests after which the process ends.",
-    ),
+        "Completed requests after which the process ends, or a worker is replaced.",
+    )
+    .notes("A worker goes on until its replacement serves, and finishes what it has begun."),
     OptionSpec::uvicorn(
         "limit-max-requests-jitter",
         Integer,
         "Upper end of a random number that is added once to --limit-max-requests.",
     )
     .default("0"),
+    OptionSpec::own(
+        "limit-worker-memory",
+        Integer,
+        "MiB of resident memory at which a worker is replaced.",
+    )
+    .notes("Needs more than one worker, and Linux."),
+    OptionSpec::own(
+        "limit-worker-age",
+        Integer,
+        "Seconds after which a worker is replaced.",
+    )
+    .notes("Needs more than one worker."),
 ];
 
 const TIMEOUTS: &[OptionSpec] = &[
@@ -306,13 +336,26 @@ const TIMEOUTS: &[OptionSpec] = &[
     )
     .default("30")
     .notes("uvicorn waits for ever by default. 0 works."),
+    OptionSpec::own(
+        "drain-delay",
+        Float,
+        "Seconds after SIGTERM or SIGINT in which connections are still accepted, while \
+         --health-path answers 503.",
+    )
+    .default("0")
+    .notes("Responses say `connection: close` meanwhile. A second signal ends it."),
     OptionSpec::uvicorn(
         "timeout-worker-healthcheck",
         Integer,
-        "Seconds in which a worker must answer its supervisor.",
+        "Seconds for which a worker's event loop may be blocked before that is reported. 0: \
+         for ever.",
     )
     .default("5")
-    .notes("Without effect in a single process, as with uvicorn."),
+    .notes(
+        "A blocked worker is not killed (see `--restart-blocked-workers`), however busy it is. \
+         One whose process is frozen, so that not even its native thread answers, is. Without \
+         effect in a single process, as with uvicorn.",
+    ),
 ];
 
 const PROCESSES: &[OptionSpec] = &[
@@ -335,8 +378,19 @@ const PROCESSES: &[OptionSpec] = &[
         Integer,
         "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
     )
-    .partly("more than 1")
-    .notes("0 and below mean 1."),
+    .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
+    OptionSpec::own(
+        "restart-blocked-workers",
+        Flag,
+        "Replace a worker whose event loop is blocked, once that was reported.",
+    )
+    .notes("Needs more than one worker."),
+    OptionSpec::own(
+        "pid-file",
+        TEXT,
+        "File to write the number of the process to; with workers, that of their parent.",
+    )
+    .notes("Removed at the end, if it still holds that number."),
     OptionSpec::own(
         "python",
         Path,
@@ -495,32 +549,51 @@ const TLS: &[OptionSpec] = &[
 ];
 
 const RELOAD: &[OptionSpec] = &[
-    OptionSpec::uvicorn("reload", Flag, "Restart when a file changes.").planned(),
+    OptionSpec::uvicorn("reload", Flag, "Restart when a file changes.").notes(
+        "For development. Needs Unix. One process serves, whatever `--workers` says. Folders of \
+         version control, virtual environments, `node_modules`, caches, and what `.gitignore` \
+         files name are not watched.",
+    ),
     OptionSpec::uvicorn(
         "reload-dir",
         Path,
         "Directory to watch. Unset: the working directory.",
     )
     .repeatable("reload_dirs")
-    .notes("The environment variable is split at `:` (`;` on Windows).")
-    .planned(),
+    .notes("The environment variable is split at `:` (`;` on Windows)."),
     OptionSpec::uvicorn(
         "reload-include",
         TEXT,
-        "Pattern of files to watch, beside *.py.",
+        "Pattern of files to watch, beside *.py; or a directory to watch.",
     )
     .repeatable("reload_includes")
-    .planned(),
-    OptionSpec::uvicorn("reload-exclude", TEXT, "Pattern of files to leave out.")
-        .repeatable("reload_excludes")
-        .planned(),
+    .notes("`**` stands for any number of directories."),
+    OptionSpec::uvicorn(
+        "reload-exclude",
+        TEXT,
+        "Pattern of files to leave out; or a directory not to watch.",
+    )
+    .repeatable("reload_excludes")
+    .notes("`.*`, `.py[cod]`, `.sw.*` and `~*` are left out unless they are included."),
     OptionSpec::uvicorn(
         "reload-delay",
         Float,
-        "Seconds between two looks at the files.",
+        "Seconds without another change before the restart.",
     )
     .default("0.25")
-    .planned(),
+    .notes(
+        "At its default a single save waits for 0.05 seconds only; any other value is kept to. It \
+         is also the time between two looks at the files where the system reports no changes.",
+    ),
+    OptionSpec::own(
+        "reload-polling",
+        Flag,
+        "Look at the files again and again, though the system may report changes.",
+    )
+    .notes(
+        "For shared folders of containers and virtual machines. File systems of the network are \
+         known, and looked at without it.",
+    ),
 ];
 
 const GENERAL: &[OptionSpec] = &[

@@ -10,7 +10,9 @@ use std::time::Duration;
 use argh::FromArgValue;
 
 use super::error::{quoted, unavailable};
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets};
+use crate::config::{
+    BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets,
+};
 
 /// What `--http` takes.
 pub const HTTP_NAMES: &[&str] = &["auto", "h11", "httptools", "zttp", "async-h1"];
@@ -30,6 +32,20 @@ pub const WS_NAMES: &[&str] = &[
 
 /// The longest timeout, seconds: adding it to any instant must not overflow.
 pub const SECONDS_MAX: i64 = u32::MAX as i64;
+
+/// A time of our own options that may be none, as `Seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay(pub Duration);
+
+impl FromArgValue for Delay {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        let zero = text.trim().parse().is_ok_and(|number: f64| number == 0.0);
+        if zero {
+            return Ok(Delay(Duration::ZERO));
+        }
+        Seconds::from_arg_value(text).map(|Seconds(delay)| Delay(delay))
+    }
+}
 
 /// The shortest timeout of our own options, seconds.
 const SECONDS_MIN: f64 = 0.001;
@@ -205,6 +221,47 @@ impl FromArgValue for HeaderLine {
 
 /// Headers that say where a message ends.
 const FRAMING_HEADERS: &[&str] = &["connection", "content-length", "transfer-encoding"];
+
+impl FromArgValue for BindTarget {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path {
+                "" => Err(format!("{} names no path.", quoted(text))),
+                path => Ok(BindTarget::Unix(path.into())),
+            };
+        }
+        if let Some(number) = text.strip_prefix("fd://") {
+            return match number.parse::<u32>().map(i32::try_from) {
+                Ok(Ok(fd)) => Ok(BindTarget::Descriptor(fd)),
+                _ => Err(format!("{} names no descriptor.", quoted(text))),
+            };
+        }
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+        let Ok(port) = port.parse() else {
+            return Err(format!(
+                "{} is not of the form HOST:PORT, [IPV6]:PORT, unix:PATH or fd://NUMBER.",
+                quoted(text)
+            ));
+        };
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        match bracketed {
+            Some(host) => Ok(BindTarget::Tcp {
+                host: host.to_owned(),
+                port,
+            }),
+            None if host.contains(':') => Err(format!(
+                "{} has an IPv6 address without brackets.",
+                quoted(text)
+            )),
+            None => Ok(BindTarget::Tcp {
+                host: host.to_owned(),
+                port,
+            }),
+        }
+    }
+}
 
 /// RFC 9110, section 5.6.2.
 fn is_token_byte(byte: u8) -> bool {
@@ -432,6 +489,38 @@ mod tests {
             HeaderLine::from_arg_value("x:"),
             Ok(HeaderLine(b"x".to_vec(), Vec::new()))
         );
+    }
+
+    #[test]
+    fn whatever_can_be_listened_on_has_a_form() {
+        let tcp = |host: &str, port| BindTarget::Tcp {
+            host: host.to_owned(),
+            port,
+        };
+        for (text, target) in [
+            ("127.0.0.1:80", tcp("127.0.0.1", 80)),
+            ("[::1]:0", tcp("::1", 0)),
+            (":8000", tcp("", 8000)),
+            ("localhost:1", tcp("localhost", 1)),
+            ("unix:/run/a:b", BindTarget::Unix("/run/a:b".into())),
+            ("unix:app.sock", BindTarget::Unix("app.sock".into())),
+            ("fd://3", BindTarget::Descriptor(3)),
+        ] {
+            assert_eq!(BindTarget::from_arg_value(text), Ok(target));
+        }
+        let form = "is not of the form HOST:PORT, [IPV6]:PORT, unix:PATH or fd://NUMBER.";
+        for (text, what) in [
+            ("localhost", form),
+            ("a:b", form),
+            ("a:65536", form),
+            ("", form),
+            ("::1:80", "has an IPv6 address without brackets."),
+            ("unix:", "names no path."),
+            ("fd://", "names no descriptor."),
+            ("fd://-1", "names no descriptor."),
+        ] {
+            assert_eq!(complaint::<BindTarget>(text), format!("'{text}' {what}"));
+        }
     }
 
     #[test]

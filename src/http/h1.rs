@@ -119,6 +119,11 @@ impl<C: Codec> Machine<C> {
         }
     }
 
+    /// True when no request may begin after the one under way.
+    fn retires(&self) -> bool {
+        self.retiring || self.shared.readiness().is_retiring()
+    }
+
     /// True while so much is unsent that no further request may begin.
     fn is_congested(&self) -> bool {
         self.flow.unsent_bytes() > UNSENT_BYTES_MAX

@@ -20,6 +20,7 @@ pub mod h1;
 pub mod head;
 pub mod limits;
 pub mod machine;
+pub mod readiness;
 pub mod refusal;
 pub mod response;
 pub mod shared;

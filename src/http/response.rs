@@ -5,6 +5,7 @@ mod status;
 pub use status::reason_phrase;
 
 use super::field::{BadHeader, has_token, parse_decimal, push_line};
+use super::head::Version;
 use super::shared::Shared;
 
 /// Room for the header lines of an ordinary response, bytes.
@@ -36,6 +37,17 @@ pub enum ConnectionLine {
     KeepAlive,
     /// It closes.
     Close,
+}
+
+impl ConnectionLine {
+    /// For a connection that stays or not, to a client of that version.
+    pub const fn of(stays: bool, version: Version) -> ConnectionLine {
+        match (stays, version) {
+            (false, _) => ConnectionLine::Close,
+            (true, Version::Http10) => ConnectionLine::KeepAlive,
+            (true, Version::Http11) => ConnectionLine::Nothing,
+        }
+    }
 }
 
 impl ResponseHead {

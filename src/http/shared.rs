@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::date::{DATE_LEN_BYTES, http_date};
+use super::readiness::Readiness;
 use crate::config::{HttpConfig, HttpLimits, WebSocketConfig};
 use crate::ws::shared::WsShared;
 
@@ -14,6 +15,7 @@ const DATE_PREFIX: &[u8] = b"date: ";
 #[derive(Debug)]
 pub struct Shared {
     config: HttpConfig,
+    readiness: Readiness,
     websockets: Rc<WsShared>,
     /// The second that `date` is made for, and its text. Made anew when the second is another.
     date: Cell<(u64, [u8; DATE_LEN_BYTES])>,
@@ -25,8 +27,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Makes the lines that `config` asks for.
+    /// For a server that stays ready.
     pub fn new(config: HttpConfig) -> Shared {
+        Shared::with_readiness(config, Readiness::default())
+    }
+
+    /// Makes the lines that `config` asks for. `readiness` may change at any time.
+    pub fn with_readiness(config: HttpConfig, readiness: Readiness) -> Shared {
         let headers = &config.headers;
         let extra_has = |wanted: &[u8]| headers.extra.iter().any(|(name, _)| name == wanted);
         let own_date = headers.date && !extra_has(b"date");
@@ -56,12 +63,18 @@ impl Shared {
             date: Cell::new((0, http_date(0))),
             websockets: Rc::new(WsShared::new(config.websocket.machine.clone())),
             config,
+            readiness,
         }
     }
 
     /// Limits and timeouts.
     pub fn limits(&self) -> &HttpLimits {
         &self.config.limits
+    }
+
+    /// The server's state.
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
     /// What the WebSocket machines of this thread share.

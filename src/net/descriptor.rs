@@ -2,12 +2,12 @@
 //! a Python file object.
 //!
 //! This is the one place of this kind: it turns a number into a descriptor of our own, so that no
-//! code outside has to trust a number, and never closes what it did not open.
+//! code outside has to trust a number, and never closes what was opened by others.
 
 #[cfg(unix)]
 mod imp {
     use std::io;
-    use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+    use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
     /// A descriptor of our own for what `raw` stands for, closed on exec. `raw` stays open.
     ///
@@ -29,6 +29,33 @@ mod imp {
         })
     }
 
+    /// The descriptor `raw` itself, closed on exec: it was opened for this process and for nobody
+    /// else in it, as what a supervisor hands down is. Each number may be taken once.
+    ///
+    /// # Errors
+    ///
+    /// The system's; `EBADF` when nothing is open under this number.
+    pub fn take(raw: RawFd) -> io::Result<OwnedFd> {
+        set_close_on_exec(raw)?;
+        // SAFETY: it is open, as the call above has shown. That nobody else in this process owns
+        // it is what the caller says: it comes from the process that started this one.
+        Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+    }
+
+    /// Lets programs that the process starts have `fd`, or keeps it from them.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn set_inherited(fd: BorrowedFd<'_>, inherited: bool) -> io::Result<()> {
+        let flags = if inherited {
+            rustix::io::FdFlags::empty()
+        } else {
+            rustix::io::FdFlags::CLOEXEC
+        };
+        Ok(rustix::io::fcntl_setfd(fd, flags)?)
+    }
+
     /// `one_call` makes one system call with the descriptor and keeps nothing of it.
     fn with_borrowed<T>(
         raw: RawFd,
@@ -44,7 +71,7 @@ mod imp {
 }
 
 #[cfg(unix)]
-pub use imp::{duplicate, set_close_on_exec};
+pub use imp::{duplicate, set_close_on_exec, set_inherited, take};
 
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -20,6 +20,8 @@ use std::path::PathBuf;
 
 use socket2::Socket;
 
+use crate::config::{BindTarget, Config};
+
 pub use error::BindError;
 #[cfg(unix)]
 pub use unix::SocketFile;
@@ -28,6 +30,9 @@ pub use unix::SocketFile;
 /// counts, and the others are not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindSpec {
+    /// Everything to listen on; when this is not empty, only `uds_mode`, `backlog` and `tls` of
+    /// the other fields count.
+    pub targets: Vec<BindTarget>,
     /// An address or a name; empty: all interfaces. An IPv6 address without brackets.
     pub host: String,
     /// 0: one that is free, the same for all addresses of the host where possible.
@@ -44,6 +49,49 @@ pub struct BindSpec {
     pub systemd: SystemdVars,
     /// Only for the descriptions: `https` instead of `http`.
     pub tls: bool,
+}
+
+impl BindSpec {
+    /// What `config` asks for; `env` looks environment variables up.
+    pub fn of(config: &Config, env: impl Fn(&str) -> Option<String>) -> BindSpec {
+        BindSpec {
+            targets: config.binds.clone(),
+            host: config.host.clone(),
+            port: config.port,
+            uds: config.uds.clone(),
+            uds_mode: config.uds_mode,
+            fd: config.fd,
+            backlog: i32::try_from(config.backlog).unwrap_or(i32::MAX),
+            systemd: SystemdVars {
+                listen_pid: env("LISTEN_PID"),
+                listen_fds: env("LISTEN_FDS"),
+                listen_fdnames: env("LISTEN_FDNAMES"),
+            },
+            tls: config.tls.is_some(),
+        }
+    }
+}
+
+impl BindSpec {
+    /// The same that asks for `target` alone.
+    fn only(&self, target: &BindTarget) -> BindSpec {
+        let mut spec = BindSpec {
+            targets: Vec::new(),
+            uds: None,
+            fd: None,
+            systemd: SystemdVars::default(),
+            ..self.clone()
+        };
+        match target {
+            BindTarget::Tcp { host, port } => {
+                spec.host.clone_from(host);
+                spec.port = *port;
+            }
+            BindTarget::Unix(path) => spec.uds = Some(path.clone()),
+            BindTarget::Descriptor(fd) => spec.fd = Some(*fd),
+        }
+        spec
+    }
 }
 
 /// The variables of systemd's socket activation (sd_listen_fds(3)), as they stand in the
@@ -92,6 +140,18 @@ pub enum LocalAddress {
 ///
 /// Each is the operator's to mend; its text is the one line that the log shall show.
 pub fn bind(spec: &BindSpec) -> Result<Vec<BoundSocket>, BindError> {
+    let mut sockets = Vec::new();
+    for target in &spec.targets {
+        sockets.extend(bind_one(&spec.only(target))?);
+    }
+    if sockets.is_empty() {
+        return bind_one(spec);
+    }
+    Ok(sockets)
+}
+
+/// The same for a specification without targets.
+fn bind_one(spec: &BindSpec) -> Result<Vec<BoundSocket>, BindError> {
     #[cfg(unix)]
     {
         if let Some(fd) = spec.fd {

@@ -10,6 +10,7 @@ use super::{BindSpec, SystemdVars};
 /// Port 0 on the IPv4 loopback.
 pub(super) fn spec() -> BindSpec {
     BindSpec {
+        targets: Vec::new(),
         host: "127.0.0.1".to_owned(),
         port: 0,
         uds: None,

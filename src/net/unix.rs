@@ -37,7 +37,10 @@ pub struct SocketFile {
 impl SocketFile {
     /// Takes the file that was just made at `path`. The path becomes absolute, because the
     /// application may change the working directory.
-    fn claim(path: &Path) -> io::Result<SocketFile> {
+    ///
+    /// # Errors
+    /// Nothing is there.
+    pub fn claim(path: &Path) -> io::Result<SocketFile> {
         let metadata = fs::symlink_metadata(path)?;
         Ok(SocketFile {
             path: std::path::absolute(path)?,
@@ -45,6 +48,11 @@ impl SocketFile {
             inode: metadata.ino(),
             pid: std::process::id(),
         })
+    }
+
+    /// Leaves the file to another process, which has taken the socket over.
+    pub fn leave(mut self) {
+        self.pid = 0;
     }
 
     fn rename(&mut self, to: &Path) -> io::Result<()> {

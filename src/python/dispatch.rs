@@ -5,7 +5,6 @@
 //! calls it (see `turn.rs`), and drains its mailbox in one batch.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -105,7 +104,7 @@ impl Dispatch {
                     connection,
                     &ends,
                     reply,
-                    self.border.unix_path.get().map(PathBuf::as_path),
+                    self.border.unix_path(&ends.local),
                 )?;
                 self.trace_connection(py, &record, "HTTP connection made")?;
                 self.connections.insert(connection, Arc::new(record));

@@ -33,8 +33,13 @@ use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
+use crate::http::readiness::Readiness;
 use crate::proxy::TrustList;
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
+
+/// How many connections a worker accepts in one go.
+#[cfg(unix)]
+const WORKER_ACCEPTS_PER_TURN: usize = 1;
 
 /// The actors of one server, for one loop and one application.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -43,6 +48,7 @@ pub struct Engine {
     tls: Option<Arc<TlsServer>>,
     state: Mutex<State>,
     border: SharedBorder,
+    readiness: Readiness,
     /// Taken when the engine starts.
     released: Mutex<Option<Mailbox<LentObject>>>,
 }
@@ -112,8 +118,10 @@ impl Engine {
             on_idle,
             on_limit,
         )?;
+        let readiness = Readiness::new(config.health_path.as_deref());
         Ok(Engine {
             config,
+            readiness,
             tls,
             state: Mutex::new(State::New),
             border: Arc::new(border),
@@ -133,9 +141,8 @@ impl Engine {
             .iter()
             .map(|socket| socket.get().listening())
             .collect::<PyResult<Vec<_>>>()?;
-        if let Some(path) = sockets.iter().find_map(|socket| socket.get().unix_path()) {
-            let _ = self.border.unix_path.set(path);
-        }
+        let unix_paths = sockets.iter().filter_map(|socket| socket.get().unix_path());
+        let _ = self.border.unix_paths.set(unix_paths.collect());
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
@@ -204,6 +211,22 @@ impl Engine {
             started.listeners.stop();
         }
         self.border.work_was_made(py)
+    }
+
+    /// Accepts nothing more, and ends each connection with its next response. What waits to be
+    /// accepted is for the other processes that listen on the sockets.
+    fn retire(&self, py: Python<'_>) -> PyResult<()> {
+        self.readiness.retire();
+        if let State::Started(started) = &*self.state() {
+            started.listeners.retire();
+        }
+        self.border.work_was_made(py)
+    }
+
+    /// Ends each connection with its next response, and lets the health path say 503. Goes on to
+    /// accept.
+    fn drain(&self) {
+        self.readiness.drain();
     }
 
     /// Drops all connections.
@@ -280,11 +303,17 @@ impl Engine {
         sockets: Vec<socket2::Socket>,
         dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
+        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine)
+            .with_readiness(self.readiness.clone());
         let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()
         };
+        #[cfg(unix)]
+        if crate::supervisor::worker::current().is_some() {
+            limits.accepts_per_turn_max = WORKER_ACCEPTS_PER_TURN;
+            limits.shares_sockets = true;
+        }
         if let Some(tls) = &self.config.tls {
             limits.handshake_timeout = tls.handshake_timeout;
         }

@@ -4,6 +4,7 @@
 //!   engine.rs   starts and stops everything for a loop
 //!   turn.rs     what the loop calls: poll, dispatch, write
 //!   drive.rs    who polls the connections; wake.rs wakes the loop from other threads
+//!   worker.rs, pid_file.rs  what the life cycle tells a supervisor, and everybody
 //!   dispatch.rs the dispatch actor: messages of connections -> calls of the application
 //! ```
 //!
@@ -13,8 +14,11 @@ pub mod dispatch;
 pub mod drive;
 pub mod engine;
 pub mod module;
+pub mod pid_file;
 pub mod settings;
 pub mod sockets;
 pub mod tls;
 pub mod turn;
 pub mod wake;
+#[cfg(unix)]
+pub mod worker;

@@ -12,11 +12,16 @@ pub mod core_module {
     #[pymodule_export]
     use crate::python::engine::Engine;
     #[pymodule_export]
+    use crate::python::pid_file::PidFile;
+    #[pymodule_export]
     use crate::python::settings::NativeConfig;
     #[pymodule_export]
     use crate::python::sockets::Socket;
     #[pymodule_export]
     use crate::python::tls::Tls;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use crate::python::worker::Worker;
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;
@@ -27,6 +32,17 @@ pub mod core_module {
     #[pyfunction]
     fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
         crate::python::sockets::bind(settings)
+    }
+
+    /// The supervisor's worker that this process is; `None` where there is no supervisor.
+    #[pyfunction]
+    fn worker(py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        #[cfg(unix)]
+        if let Some(worker) = crate::python::worker::current() {
+            return Ok(Some(Py::new(py, worker)?.into_any()));
+        }
+        let _ = py;
+        Ok(None)
     }
 
     /// The command line: parses `argv` (without the program's name), serves, and returns the

@@ -92,6 +92,16 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
         "timeout_graceful_shutdown",
         config.graceful_shutdown_timeout.as_secs_f64(),
     )?;
+    fields.set_item(
+        "timeout_keep_alive",
+        config.http.limits.keep_alive_timeout.as_secs_f64(),
+    )?;
+    fields.set_item("drain_delay", config.drain_delay.as_secs_f64())?;
+    fields.set_item("pid_file", text(config.pid_file.as_deref()))?;
+    fields.set_item(
+        "timeout_worker_healthcheck",
+        config.worker_healthcheck_timeout.as_secs_f64(),
+    )?;
     let native = NativeConfig::new(config.clone());
     fields.set_item("native", Bound::new(py, native)?)?;
     py.import("smolcorn.config")?
@@ -102,6 +112,10 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
 /// What the process that started this one has handed over. It is not for processes that the
 /// application starts.
 fn inherited_secret(py: Python<'_>) -> PyResult<Option<TicketSecret>> {
+    #[cfg(unix)]
+    if let Some(worker) = crate::supervisor::worker::current() {
+        return Ok(Some(worker.ticket_secret()));
+    }
     let environment = py.import("os")?.getattr("environ")?;
     let text = environment.call_method1("pop", (TicketSecret::VARIABLE, ""))?;
     Ok(TicketSecret::from_text(&text.extract::<String>()?))

@@ -7,8 +7,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::settings;
-use crate::config::Config;
-use crate::net::{self, BindSpec, BoundSocket, LocalAddress, SystemdVars};
+use crate::net::{self, BindSpec, BoundSocket, LocalAddress};
 
 /// A socket that is bound and listens.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -29,11 +28,16 @@ impl Socket {
 }
 
 impl Socket {
-    /// The path of the unix socket that this is, as it was given.
-    pub fn unix_path(&self) -> Option<PathBuf> {
+    /// For a unix socket: the name under which it was made, which is what the system tells of it,
+    /// and the path as it was given.
+    pub fn unix_path(&self) -> Option<(PathBuf, PathBuf)> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        match &bound.as_ref()?.local {
-            LocalAddress::Unix(path) if !path.as_os_str().is_empty() => Some(path.clone()),
+        let bound = bound.as_ref()?;
+        match &bound.local {
+            LocalAddress::Unix(path) if !path.as_os_str().is_empty() => {
+                let name = bound.socket.local_addr().ok()?;
+                Some((name.as_pathname()?.to_owned(), path.clone()))
+            }
             _ => None,
         }
     }
@@ -61,8 +65,13 @@ impl Socket {
 /// Binds what the settings name.
 pub fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
     let native = settings::native(settings)?;
-    let spec = spec(&native.get().config);
-    let bound = net::bind(&spec).map_err(|error| PyOSError::new_err(error.to_string()))?;
+    let bound = match inherited() {
+        Some(sockets) => sockets,
+        None => {
+            let spec = BindSpec::of(&native.get().config, |name| std::env::var(name).ok());
+            net::bind(&spec).map_err(|error| PyOSError::new_err(error.to_string()))?
+        }
+    };
     Ok(bound
         .into_iter()
         .map(|socket| Socket {
@@ -72,20 +81,10 @@ pub fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
         .collect())
 }
 
-fn spec(config: &Config) -> BindSpec {
-    let variable = |name| std::env::var(name).ok();
-    BindSpec {
-        host: config.host.clone(),
-        port: config.port,
-        uds: config.uds.clone(),
-        uds_mode: config.uds_mode,
-        fd: config.fd,
-        backlog: i32::try_from(config.backlog).unwrap_or(i32::MAX),
-        systemd: SystemdVars {
-            listen_pid: variable("LISTEN_PID"),
-            listen_fds: variable("LISTEN_FDS"),
-            listen_fdnames: variable("LISTEN_FDNAMES"),
-        },
-        tls: config.tls.is_some(),
-    }
+/// What a supervisor has bound for this process, if there is one.
+fn inherited() -> Option<Vec<BoundSocket>> {
+    #[cfg(unix)]
+    return crate::supervisor::worker::current().map(|worker| worker.take_sockets());
+    #[cfg(not(unix))]
+    None
 }

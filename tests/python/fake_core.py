@@ -72,6 +72,10 @@ def settings(app: str = "", **options: Any) -> Settings:
         "limit_max_requests": None,
         "limit_max_requests_jitter": 0,
         "timeout_graceful_shutdown": 30.0,
+        "timeout_keep_alive": 5.0,
+        "drain_delay": 0.0,
+        "pid_file": None,
+        "timeout_worker_healthcheck": 5.0,
         "log_config": None,
         "log_level": None,
         "access_log": True,
@@ -128,6 +132,13 @@ class Engine:
         self.listeners = 0
         self._called("stop")
 
+    def retire(self) -> None:
+        self.listeners = 0
+        self._called("retire")
+
+    def drain(self) -> None:
+        self._called("drain")
+
     def disconnect_streams(self) -> None:
         self._called("disconnect_streams")
 
@@ -175,6 +186,10 @@ def bind(settings: Settings) -> list[Socket]:
     return Core.sockets
 
 
+def worker() -> None:
+    """No supervisor has started this process."""
+
+
 def module() -> types.ModuleType:
     """The fake as a module named like the real one."""
     fake = types.ModuleType("smolcorn._core")
@@ -184,6 +199,7 @@ def module() -> types.ModuleType:
         Socket=Socket,
         Engine=Engine,
         bind=bind,
+        worker=worker,
         main=lambda argv: Core.main(argv),
     )
     return fake

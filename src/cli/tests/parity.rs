@@ -207,21 +207,29 @@ fn our_own_options_are_there() {
     assert_eq!(
         own,
         [
+            "bind",
             "uds-mode",
+            "health-path",
             "limit-head-size",
             "limit-header-count",
             "limit-request-body",
             "limit-unread-body",
             "limit-body-buffer",
             "limit-write-buffer",
+            "limit-worker-memory",
+            "limit-worker-age",
             "timeout-head",
             "timeout-body",
             "timeout-write",
+            "drain-delay",
             "io-threads",
+            "restart-blocked-workers",
+            "pid-file",
             "python",
             "ssl-min-version",
             "ssl-handshake-timeout",
             "ssl-reload-interval",
+            "reload-polling",
         ]
     );
 }

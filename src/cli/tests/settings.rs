@@ -37,6 +37,8 @@ fn the_defaults_that_the_table_shows_are_the_defaults() {
 fn other_value(spec: &OptionSpec) -> Option<&'static str> {
     Some(match (spec.name, spec.kind) {
         ("http", _) => return None,
+        ("bind", _) => "x:1",
+        ("health-path", _) => "/healthz",
         ("interface", _) => "asgi2",
         ("loop", _) => "asyncio",
         ("workers", _) => "1",
@@ -68,8 +70,12 @@ fn every_option_that_is_ready_changes_a_setting() {
             continue;
         };
         let variable = spec.variables().into_iter().next().unwrap();
-        // The first of two values for one variable counts.
-        let env = [&[(variable.as_str(), value)], &needed[..]].concat();
+        // The first of two values for one variable counts. `--bind` is alone.
+        let given = [(variable.as_str(), value)];
+        let env = match spec.name {
+            "bind" => given.to_vec(),
+            _ => [&given, &needed[..]].concat(),
+        };
         assert_ne!(config_with(&["m:a"], &env), default, "{}", spec.name);
     }
 }
@@ -423,16 +429,61 @@ fn an_empty_list_of_trusted_peers_trusts_nobody() {
 }
 
 #[test]
+fn what_binds_says_all_about_addresses() {
+    let config = config(&["--bind=:80", "--bind=unix:/x", "--uds-mode=600", "m:a"]);
+    assert_eq!(config.binds.len(), 2);
+    for other in ["--host=x", "--port=1", "--uds=/x", "--fd=3"] {
+        let error = error_with(&["--bind=:80", other, "m:a"], &[]);
+        let option = other.split('=').next().unwrap();
+        assert_eq!(
+            error.message(),
+            format!("Option '--bind' cannot be combined with '{option}'.")
+        );
+    }
+}
+
+#[test]
+fn a_health_path_is_a_path() {
+    assert_eq!(
+        config(&["--health-path=/healthz", "m:a"])
+            .health_path
+            .as_deref(),
+        Some("/healthz")
+    );
+    assert_eq!(config(&["--health-path=", "m:a"]).health_path, None);
+    for bad in ["healthz", "/a?b", "/a b", "/\u{e9}"] {
+        let error = error_with(&["--health-path", bad, "m:a"], &[]);
+        assert_eq!(
+            error.message(),
+            "Option '--health-path' needs a path that begins with '/' and has no '?'."
+        );
+    }
+}
+
+#[test]
+fn what_only_a_supervisor_can_do_needs_one() {
+    for option in [
+        "--limit-worker-memory=1",
+        "--limit-worker-age=1",
+        "--restart-blocked-workers",
+    ] {
+        let name = option.split('=').next().unwrap();
+        assert_eq!(
+            late(&[option, "m:a"], &[]).unwrap_err().message(),
+            format!("Option '{name}' needs more than one worker (--workers).")
+        );
+        let several = late(&[option, "m:a"], &[("WEB_CONCURRENCY", "2")]);
+        assert_eq!(several.unwrap().workers, Some(2));
+    }
+}
+
+#[test]
 fn web_concurrency_that_cannot_be_had_is_refused() {
     let message = |value| {
         late(&["m:a"], &[("WEB_CONCURRENCY", value)])
             .unwrap_err()
             .to_string()
     };
-    assert_eq!(
-        message("2"),
-        "WEB_CONCURRENCY above 1 is not available in smolcorn 0.1 yet."
-    );
     assert_eq!(
         message("abc"),
         "Invalid value for 'WEB_CONCURRENCY': 'abc' is not a valid integer."

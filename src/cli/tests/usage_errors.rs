@@ -208,10 +208,7 @@ fn headers_and_protocol_classes_are_our_own_errors() {
 fn what_does_not_exist_yet_is_said() {
     let yet = |subject: &str| format!("{subject} is not available in smolcorn 0.1 yet.");
     for (option, subject) in [
-        ("--reload", "Option '--reload'"),
-        ("--reload-delay=1", "Option '--reload-delay'"),
         ("--http2", "Option '--http2'"),
-        ("--workers=2", "Option '--workers' above 1"),
         (
             "--interface=wsgi",
             "Invalid value for '--interface': 'wsgi'",

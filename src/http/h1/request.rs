@@ -6,8 +6,9 @@ use super::codec::{Codec, ResponseFraming};
 use super::exchange::{Exchange, Response};
 use super::{HttpIo, Machine, State, set_timeout};
 use crate::config::WebSockets;
-use crate::http::head::{Parsed, Scan};
+use crate::http::head::{Parsed, Scan, Version};
 use crate::http::refusal::Refusal;
+use crate::http::response::ConnectionLine;
 use crate::http::{HttpEvent, Request, StreamId, Warning};
 use crate::ws::handshake;
 
@@ -71,6 +72,11 @@ impl<C: Codec> Machine<C> {
                 return behind.len();
             }
         };
+        if codec.body_is_complete() && self.shared.readiness().is_asked(head.method(), head.path())
+        {
+            self.answer_health(head.version(), is_head, meaning.keep_alive, io);
+            return taken;
+        }
         self.stream = self.stream.wrapping_add(1);
         let exchange = Exchange {
             version: head.version(),
@@ -102,6 +108,33 @@ impl<C: Codec> Machine<C> {
         self.state = State::Exchange(exchange);
         self.time_body(io);
         taken
+    }
+
+    /// Says how the server is, and waits for the next request.
+    fn answer_health(
+        &mut self,
+        version: Version,
+        is_head: bool,
+        keep_alive: bool,
+        io: &mut HttpIo<'_>,
+    ) {
+        let stays = keep_alive && !self.retires() && !self.eof && {
+            let timeout = self.shared.limits().keep_alive_timeout;
+            !timeout.is_zero()
+        };
+        let connection = ConnectionLine::of(stays, version);
+        let (shared, now) = (&self.shared, io.unix_seconds);
+        io.outbox.append(|out| {
+            let readiness = shared.readiness();
+            readiness.write(out, shared, now, connection, is_head);
+        });
+        self.flow.pushed(io.outbox);
+        if stays {
+            self.await_request(io);
+        } else {
+            // Pipelined requests behind it are not answered any more, and their bytes unread.
+            self.end(io, Close::Linger);
+        }
     }
 
     /// Takes bytes of the body while the application keeps up.

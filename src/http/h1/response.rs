@@ -26,7 +26,7 @@ impl<C: Codec> Machine<C> {
         end: bool,
         io: &mut HttpIo<'_>,
     ) {
-        let no_more_requests = self.retiring || (self.eof && self.pending == 0);
+        let no_more_requests = self.retires() || (self.eof && self.pending == 0);
         let drain_max = self.shared.limits().drain_bytes_max;
         let exchange = match &mut self.state {
             State::Exchange(exchange) if stream == self.stream => exchange,
@@ -42,11 +42,7 @@ impl<C: Codec> Machine<C> {
             || exchange.awaits_continue
             || (end && exchange.codec.body_left_min() > drain_max);
         exchange.keep_alive &= !closes;
-        let connection = match (exchange.keep_alive, exchange.version) {
-            (false, _) => ConnectionLine::Close,
-            (true, Version::Http10) => ConnectionLine::KeepAlive,
-            (true, Version::Http11) => ConnectionLine::Nothing,
-        };
+        let connection = ConnectionLine::of(exchange.keep_alive, exchange.version);
         let setting = HeadSetting {
             framing,
             connection,

@@ -1,0 +1,86 @@
+//! Several processes for one server: a parent that binds the sockets and never runs Python, and
+//! workers that serve on them.
+//!
+//! ```text
+//!   parent.rs     the parent's loop, and what it decides
+//!     ends.rs         how workers begin and end
+//!     due.rs          what it does when it is time
+//!   member.rs       what it remembers of a worker
+//!   backoff.rs      when the next may be started after failures
+//!   upgrade.rs      from an old program to a new one
+//!   signals.rs      the signals that steer it
+//!   log.rs          its lines
+//!   child.rs      a worker, seen from its parent: start, listen to, stop
+//!   worker.rs     the worker's own side
+//!   link.rs       what both sides say to each other
+//! ```
+//!
+//! Nothing here knows Python, HTTP or the actors. Unix only.
+
+mod backoff;
+pub mod child;
+pub mod link;
+pub mod log;
+pub mod member;
+mod parent;
+pub mod signals;
+mod upgrade;
+pub mod worker;
+
+use log::Log;
+use parent::Parent;
+pub use parent::Plan;
+
+use crate::config::Config;
+use crate::net::{self, BindError, BoundSocket};
+
+/// Exit code when the supervisor itself cannot work.
+const EXIT_ERROR: i32 = 1;
+/// Exit code when there is nothing to listen on.
+const EXIT_STARTUP: i32 = 3;
+
+/// Binds what the settings name, serves on it with several processes until told to stop, and
+/// returns the exit code.
+pub fn run(plan: &Plan<'_>) -> i32 {
+    let log = plan.log;
+    let (predecessor, sockets) = match upgrade::inherited() {
+        Ok(Some((predecessor, sockets))) => (Some(predecessor), Ok(sockets)),
+        Ok(None) => (None, bind(plan.config)),
+        Err(error) => {
+            log.error(&error.to_string());
+            return EXIT_ERROR;
+        }
+    };
+    let sockets = match sockets {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            log.error(&error.to_string());
+            return EXIT_STARTUP;
+        }
+    };
+    let mut descriptions: Vec<&str> = sockets.iter().map(|s| s.description.as_str()).collect();
+    descriptions.dedup();
+    for description in descriptions {
+        log.banner(description);
+    }
+    let pid = std::process::id();
+    log.process("Started parent process", pid);
+    let code = match Parent::new(plan, sockets, predecessor) {
+        Ok(parent) => parent.run(),
+        Err(error) => {
+            log.error(&error.to_string());
+            EXIT_ERROR
+        }
+    };
+    log.process("Stopping parent process", pid);
+    code
+}
+
+fn bind(config: &Config) -> Result<Vec<BoundSocket>, BindError> {
+    net::bind(&net::BindSpec::of(config, |name| std::env::var(name).ok()))
+}
+
+/// The log of a supervisor with these settings.
+pub fn log(config: &Config) -> Log {
+    Log::new(config)
+}
