@@ -653,7 +653,7 @@ def test_what_the_application_raises_is_a_traceback(
 
 @pytest.mark.parametrize(("code", "expected"), [(None, 0), (5, 5), ("words", 1)])
 def test_the_application_exits(
-    code: Any, expected: int, capfd: pytest.CaptureFixture[str]
+    core: type[Core], code: Any, expected: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     factory_that_exits.status = code  # type: ignore[attr-defined]
     assert status("factory_that_exits", factory=True) == expected
