@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 use crate::cli::error::UsageError;
+use crate::cli::project::{self, Project};
 use crate::cli::{self, Parsed, Program};
 use crate::config::Config;
 use crate::python::settings;
@@ -18,7 +19,7 @@ pub enum Request {
 /// Reads the command line (`argv` without the program's name) and the environment. Help, version
 /// and usage errors are printed here.
 pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
-    match cli::parse(argv, |name| std::env::var(name).ok(), program) {
+    match cli::parse(argv, variable, read_project, program) {
         Parsed::Run(config) => Request::Serve(config),
         Parsed::Print { text, exit_code } => {
             print_quietly(&mut std::io::stdout(), &text);
@@ -29,6 +30,18 @@ pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
             Request::Exit(UsageError::EXIT_CODE)
         }
     }
+}
+
+/// A variable of the process's environment.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads the pyproject.toml of the working directory, if there is one.
+pub fn read_project() -> Result<Project, UsageError> {
+    // Whoever cannot read the file has no settings in it; nor has one that is no text.
+    let text = std::fs::read_to_string(project::FILE_NAME).unwrap_or_default();
+    Project::read(&text)
 }
 
 /// Prints; whoever closed the other end does not want to read it.

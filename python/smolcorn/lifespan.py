@@ -50,6 +50,8 @@ class Lifespan:
         self.shutdown_failed = False
         self.interrupted = False
         """Start-up was given up because nobody wants to wait for it."""
+        self.abandoned = False
+        """Nobody waits for it: the loop's end may cancel it at any time."""
         self._application = application
         self._mode = mode
         self._phase = Phase.WAITING
@@ -176,7 +178,7 @@ class Lifespan:
 
     def _app_raised(self, error: BaseException) -> None:
         self._raised = True
-        expected = self._cancelled or self._phase is Phase.DONE
+        expected = self._cancelled or self.abandoned or self._phase is Phase.DONE
         if expected and isinstance(error, asyncio.CancelledError):
             return
         if self.startup_failed or self.shutdown_failed:

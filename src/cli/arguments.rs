@@ -7,7 +7,8 @@
 use argh::FromArgs;
 
 use super::error::UsageError;
-use super::normalise::Normalised;
+use super::normalise::{Normalised, Source};
+use super::project;
 use super::values::{ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth};
 use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
 
@@ -42,9 +43,9 @@ pub struct Arguments {
     /// start-up and shutdown messages
     #[argh(option)]
     pub lifespan: Option<Lifespan>,
-    /// file of variables
+    /// files of variables
     #[argh(option)]
-    pub env_file: Option<ExistingPath>,
+    pub env_file: Vec<ExistingPath>,
     /// prefix of a proxy
     #[argh(option)]
     pub root_path: Option<String>,
@@ -247,7 +248,10 @@ fn complaint(normalised: &Normalised, output: &str) -> UsageError {
             given.value
         );
         if let Some(what) = output.strip_prefix(&head) {
-            return UsageError::invalid_value(&name, what);
+            return match given.source {
+                Source::Project => project::invalid_value(given.spec, what),
+                Source::Argument | Source::Variable(_) => UsageError::invalid_value(&name, what),
+            };
         }
     }
     UsageError::new(output)
@@ -257,7 +261,7 @@ fn complaint(normalised: &Normalised, output: &str) -> UsageError {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::normalise::Given;
+    use super::super::normalise::{Given, Source};
     use super::super::options::{self, Kind, OptionSpec};
     use super::*;
 
@@ -279,11 +283,12 @@ mod tests {
         let given = vec![Given {
             spec,
             value: value.to_owned(),
+            source: Source::Argument,
         }];
         Arguments::parse(&Normalised {
             given,
             positionals: vec!["m:a".to_owned()],
-            action: None,
+            ..Normalised::default()
         })
     }
 

@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod drive;
 pub mod engine;
 pub mod module;
+pub mod options;
 pub mod settings;
 pub mod sockets;
 pub mod turn;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import types
 from collections.abc import Callable
@@ -20,6 +21,9 @@ class NativeConfig:
     environment: dict[str, str] | None = None
     """The environment of the process when it was read late."""
 
+    workers: int | None = 1
+    forwarded_allow_ips: str | None = None
+
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:
             raise Core.late_error
@@ -36,7 +40,7 @@ def settings(app: str = "", **options: Any) -> Settings:
         "factory": False,
         "interface": "auto",
         "lifespan": "auto",
-        "env_file": None,
+        "env_files": (),
         "loop": "auto",
         "io_threads": None,
         "limit_max_requests": None,
@@ -54,9 +58,14 @@ class Socket:
     def __init__(self, description: str) -> None:
         self.description = description
         self.closed = 0
+        self._real = socket.socket()
+
+    def fileno(self) -> int:
+        return self._real.fileno()
 
     def close(self) -> None:
         self.closed += 1
+        self._real.close()
 
 
 class Engine:
@@ -84,6 +93,9 @@ class Engine:
         self.react: dict[str, Callable[[Engine], None]] = {}
         Core.engine = self
         Core.prepare(self)
+
+    def running(self) -> list[Any]:
+        return [None] * self.tasks
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -145,6 +157,27 @@ def bind(settings: Settings) -> list[Socket]:
     return Core.sockets
 
 
+def adopt(settings: Settings, descriptors: list[int]) -> list[Socket]:
+    if Core.bind_error is not None:
+        raise Core.bind_error
+    return [Socket(f"socket {number}") for number in descriptors]
+
+
+def read_env_file(
+    path: str, earlier: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[int]]:
+    """Plain lines only."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"Error reading env file '{path}': {error}") from None
+    found = dict(earlier)
+    bad = [number for number, line in enumerate(lines, 1) if "=" not in line]
+    found.update(line.split("=", 1) for line in lines if "=" in line)
+    return list(found.items()), bad
+
+
 def module() -> types.ModuleType:
     """The fake as a module named like the real one."""
     fake = types.ModuleType("smolcorn._core")
@@ -154,6 +187,8 @@ def module() -> types.ModuleType:
         Socket=Socket,
         Engine=Engine,
         bind=bind,
+        adopt=adopt,
+        read_env_file=read_env_file,
         main=lambda argv: Core.main(argv),
     )
     return fake
