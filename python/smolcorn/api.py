@@ -115,6 +115,8 @@ class Config:
         self._given = _fill(self, given)
         self.configure_logging()
         self._complete()
+        self._initial = dict(self.__dict__)
+        """What the attributes were before the program changed any."""
 
     @classmethod
     def of(cls, settings: Settings) -> Config:
@@ -123,7 +125,7 @@ class Config:
         config = cls.__new__(cls)
         fields = {name: getattr(settings, name) for name in settings.__slots__}
         config.__dict__.update(_NOT_OPTIONS, **fields)
-        config._given = {}
+        config._given, config._initial = {}, {}
         config._interface = "asgi3"
         config._settings = settings
         config.loaded, config.loaded_app = False, None
@@ -256,9 +258,12 @@ class Config:
             self.__dict__["forwarded_allow_ips"] = native.forwarded_allow_ips
 
     @contextlib.contextmanager
-    def command_line(self) -> Iterator[list[str]]:
-        """The command line that says what this program has said. Files that it names
-        are there until the end of the block. Raises ConfigError."""
+    def command_line(
+        self, sockets: Sequence[socket.socket] = ()
+    ) -> Iterator[list[str]]:
+        """The command line that says what this program has said, and to serve on
+        `sockets`. Files that it names are there until the end of the block. Raises
+        ConfigError."""
         from smolcorn import _core
 
         if not isinstance(self.app, str):
@@ -266,14 +271,24 @@ class Config:
                 "You must pass the application as an import string to enable "
                 "'reload' or 'workers'."
             )
+        said = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name in _core.defaults()
+            if name in self._given or value != self._initial.get(name)
+        }
+        if sockets:
+            if len(sockets) > 1:
+                raise ConfigError("Only one socket can be handed to other processes.")
+            said["fd"] = sockets[0].fileno()
         with contextlib.ExitStack() as files:
             texts = []
-            for name, value in self._given.items():
+            for name, value in said.items():
                 if name == "log_config" and not isinstance(value, (str, os.PathLike)):
                     value = files.enter_context(_json_file(_log_config(value)))
                 if name == "log_level" and isinstance(value, int):
                     value = _level_name(value)
-                if name in _core.defaults() and (text := _texts(name, value)):
+                if text := _texts(name, value):
                     texts.append((name, text))
             yield _core.command_line(self.app, texts)
 
@@ -370,6 +385,8 @@ def _texts(name: str, value: Any) -> list[str] | None:
         return [_text(item) for item in value]
     if name == "loop" and not isinstance(value, str):
         return None
+    if name in ("http", "ws") and str(value).startswith("uvicorn.protocols."):
+        return ["auto"]
     return [_text(value)]
 
 
@@ -381,7 +398,8 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, type):
-        return f"{value.__module__}:{value.__qualname__}"
+        engine: str | None = getattr(value, "smolcorn_engine", None)
+        return engine or f"{value.__module__}:{value.__qualname__}"
     if isinstance(value, float) and math.isinf(value):
         return _FOREVER
     return str(value)

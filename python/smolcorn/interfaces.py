@@ -77,7 +77,9 @@ def load_application(settings: Settings) -> Application:
         interface = detect_interface(found, name)
     else:
         interface = settings.interface
-    call: ASGI3Application = ASGI2Adapter(found) if interface == "asgi2" else found
+    # Whether it gives what these conventions ask for shows when it is called.
+    app: Any = found
+    call: ASGI3Application = ASGI2Adapter(app) if interface == "asgi2" else app
     if trace.is_wanted():
         call = trace.MessageLoggerMiddleware(call)
     return Application(call, interface)

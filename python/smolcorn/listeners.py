@@ -88,6 +88,6 @@ def _url(scheme: str, bound: socket.socket, description: str) -> str:
         # The path is known from its description: our own were moved there.
         path = description.removeprefix("unix ").removeprefix("socket ")
         return f"{scheme}+unix://{urllib.parse.quote(path, safe='')}"
-    host, port = name[:2]
+    host, port = str(name[0]), name[1]
     host = _WILDCARDS.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -99,7 +99,7 @@ def _read_toml(path: str) -> Any:
         import tomllib
     else:
         try:
-            import tomli as tomllib
+            import tomli as tomllib  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ConfigError(
                 "Install the tomli package, or use Python 3.11 or newer, "

@@ -89,8 +89,8 @@ def run_config(config: Config) -> int:
         return EXIT_OK
     except SystemExit as error:
         return _status_of(error)
-    except Exception:
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         return EXIT_ERROR
     return EXIT_OK
 
@@ -398,7 +398,7 @@ class Server:
             # What start-up has made stays; the collector need not look at it again.
             gc.collect()
             gc.freeze()
-        self._engine = self.server_state.engine = _core.Engine(
+        engine = self._engine = self.server_state.engine = _core.Engine(
             settings,
             asyncio.get_running_loop(),
             self.config.application.call,
@@ -406,10 +406,10 @@ class Server:
             self._idle,
             lambda: self._limit_reached(settings.limit_max_requests),
         )
-        self._engine.start(self._sockets)
+        engine.start(self._sockets)
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
-        self.servers = [Listener(group, self._engine.stop) for group in groups]
-        if self._engine.placement == "threads" and not settings.io_threads:
+        self.servers = [Listener(group, engine.stop) for group in groups]
+        if engine.placement == "threads" and not settings.io_threads:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )
