@@ -149,7 +149,6 @@ impl<'a> Reader<'a> {
         self.skip(is_blank);
         let mut value = None;
         if self.next_if('=') {
-            self.skip(is_blank);
             value = Some(self.value()?);
         }
         self.skip(is_blank);
@@ -184,40 +183,21 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self) -> Option<String> {
+        let has_blank = self.rest.starts_with(is_blank);
+        self.skip(is_blank);
         for quote in ['\'', '"'] {
-            if self.next_if(quote) {
-                return self.quoted(quote);
+            if let Some(rest) = self.rest.strip_prefix(quote) {
+                let end = closing(rest, quote)?;
+                let (raw, behind) = rest.split_at_checked(end)?;
+                self.rest = behind.strip_prefix(quote)?;
+                return Some(unescaped(raw, quote));
             }
         }
         let line = self.take(|c| !is_newline(c));
-        Some(without_comment(line).trim_end().to_owned())
-    }
-
-    /// Up to the quote that is not escaped.
-    fn quoted(&mut self, quote: char) -> Option<String> {
-        let mut value = String::new();
-        loop {
-            let c = self.next()?;
-            if c == quote {
-                return Some(value);
-            }
-            if c != '\\' {
-                value.push(c);
-                continue;
-            }
-            let escaped = self.next()?;
-            match unescaped(escaped, quote) {
-                Some(meant) => value.push(meant),
-                None => value.extend(['\\', escaped]),
-            }
+        if has_blank && line.starts_with('#') {
+            return Some(String::new());
         }
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let mut chars = self.rest.chars();
-        let c = chars.next();
-        self.rest = chars.as_str();
-        c
+        Some(without_comment(line).trim_end().to_owned())
     }
 
     fn next_if(&mut self, wanted: char) -> bool {
@@ -242,8 +222,41 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Where the closing quote is: the first that no backslash escapes.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    for (index, c) in text.char_indices() {
+        if c == quote && !is_escaped {
+            return Some(index);
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    None
+}
+
+/// What stands between such quotes, with its escapes replaced.
+fn unescaped(raw: &str, quote: char) -> String {
+    let mut value = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            value.push(c);
+            continue;
+        }
+        let mut ahead = chars.clone();
+        match ahead.next().and_then(|escaped| meant(escaped, quote)) {
+            Some(meant) => {
+                value.push(meant);
+                chars = ahead;
+            }
+            None => value.push(c),
+        }
+    }
+    value
+}
+
 /// What a backslash and this character mean between such quotes.
-fn unescaped(c: char, quote: char) -> Option<char> {
+fn meant(c: char, quote: char) -> Option<char> {
     match (quote, c) {
         (_, '\\' | '\'') => Some(c),
         ('\'', _) => None,

@@ -29,7 +29,13 @@ from smolcorn.config import (
     Settings,
     configure_logging,
 )
-from smolcorn.errors import EXIT_OK, EXIT_USAGE, ConfigError, StartupError
+from smolcorn.errors import (
+    EXIT_OK,
+    EXIT_STARTUP,
+    EXIT_USAGE,
+    ConfigError,
+    StartupError,
+)
 from smolcorn.options import Options, StrPath
 
 if TYPE_CHECKING:
@@ -269,7 +275,8 @@ class Config:
         if not isinstance(self.app, str):
             raise ConfigError(
                 "You must pass the application as an import string to enable "
-                "'reload' or 'workers'."
+                "'reload' or 'workers'.",
+                EXIT_STARTUP,
             )
         said = {
             name: value

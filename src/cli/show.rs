@@ -3,7 +3,7 @@
 
 use super::error::UsageError;
 use super::normalise::{Given, Normalised, Source};
-use super::options::{self, Kind, OptionSpec};
+use super::options::{self, Kind, OptionSpec, Status};
 use super::values::{Truth, integer};
 use crate::config::Config;
 use crate::env_file;
@@ -32,7 +32,8 @@ pub fn settings(
         normalised.positionals.first().map(|app| quoted(app)),
         normalised.app_source.as_ref().map(Source::to_string),
     ));
-    for spec in options::settable() {
+    let is_ready = |spec: &&OptionSpec| spec.status != Status::Planned;
+    for spec in options::settable().filter(is_ready) {
         let given: Vec<&Given> = normalised
             .given
             .iter()
