@@ -174,7 +174,7 @@ ENV_FILES = [
     "A=1\nA=2\nB=${A}\nPATH=none\nC=${PATH}\n",
     "A='C:\\dir\\'\nB='x\\'\nC='y'\nD=\"a\\\\\"\nE=\"b\"\nF= #c\nG=\t# d\n",
     "A='a\\'\nB=1\n",
-    "A=\"a\\\nb\"\nB=1\n",
+    'A="a\\\nb"\nB=1\n',
     "A=b\\n\nB='\\n'\nC=\"\\u0041\\101\"\n",
 ]
 
