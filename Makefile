@@ -66,10 +66,13 @@ test test-rust test-python test-async-h1:
 clear-counts:
 	@rm -rf $(COUNTS)
 
-# Nothing that embeds Python can be linked without a shared libpython.
+# Nothing that embeds Python can be linked without a shared libpython. The reactor of other systems
+# is tested here as well.
 suite-rust:
 	@$(COUNT) tests $(COUNTS)/rust -- \
 	    cargo test $(CARGO_FLAGS) $(if $(LIBPYTHON),--workspace,--package smolcorn-actors)
+	@$(COUNT) tests $(COUNTS)/rust-portable -- \
+	    cargo test $(CARGO_FLAGS) --package smolcorn-actors --features portable-reactor
 
 # The same tests hold both forms to the same promises.
 suite-wheel: $(VENV)/.wheel $(VENV)/.tests

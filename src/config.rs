@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ws::limits::WsConfig;
+
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub fd: Option<i32>,
     /// Connections that the kernel holds until they are accepted.
     pub backlog: u32,
+    /// Speak TLS on every connection; `None`: none.
+    pub tls: Option<TlsConfig>,
 
     /// Which HTTP/1 engine speaks on the connections.
     pub http_engine: HttpEngine,
@@ -57,8 +61,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits on what is written to a connection.
     pub output: OutputLimits,
-    /// Whether connections may become WebSockets.
-    pub websockets: WebSockets,
 
     /// Take scheme and client address from `X-Forwarded-*`, if a trusted peer sends them.
     pub proxy_headers: bool,
@@ -109,10 +111,10 @@ impl Default for Config {
             uds_mode: None,
             fd: None,
             backlog: 2048,
+            tls: None,
             http_engine: HttpEngine::Native,
             http: HttpConfig::default(),
             output: OutputLimits::default(),
-            websockets: WebSockets::Auto,
             proxy_headers: true,
             forwarded_allow_ips: None,
             limit_concurrency: None,
@@ -176,7 +178,7 @@ macro_rules! named {
         { $($(#[$about_value:meta])* $value:ident = $text:literal),* $(,)? }
     ) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$about_value])* $value),* }
 
         impl $name {
@@ -194,6 +196,103 @@ macro_rules! named {
             }
         }
     };
+}
+
+/// How TLS is spoken, and by whose certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// At least one; the first is for clients that ask for no name, or for one that none has.
+    pub certificates: Vec<CertificateFiles>,
+    /// Password of the private keys that are encrypted.
+    pub key_password: Option<Secret>,
+    /// The oldest version that is spoken.
+    pub version_min: TlsVersion,
+    /// The newest version that is spoken.
+    pub version_max: TlsVersion,
+    /// Whether clients must show certificates.
+    pub client_certificates: ClientCertificates,
+    /// File of the CAs that sign them.
+    pub ca_certs: Option<PathBuf>,
+    /// Cipher list in OpenSSL's words; `None`: all that are there.
+    pub ciphers: Option<String>,
+    /// From accepting a connection to the end of its handshake.
+    pub handshake_timeout: Duration,
+    /// Between two looks whether the files have changed; `None`: nobody looks.
+    pub reload_interval: Option<Duration>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        TlsConfig {
+            certificates: Vec::new(),
+            key_password: None,
+            version_min: TlsVersion::Tls12,
+            version_max: TlsVersion::Tls13,
+            client_certificates: ClientCertificates::None,
+            ca_certs: None,
+            ciphers: None,
+            handshake_timeout: Duration::from_secs(60),
+            reload_interval: Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl TlsConfig {
+    /// Every file that is read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let pairs = self.certificates.iter();
+        let files = pairs.flat_map(|pair| [Some(&pair.certificate), pair.key.as_ref()]);
+        files
+            .chain([self.ca_certs.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// The password as text.
+    pub fn key_password(&self) -> Option<&str> {
+        self.key_password.as_ref().map(|Secret(text)| text.as_str())
+    }
+}
+
+/// A certificate on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// File of the certificate and of those that it is signed by, in order.
+    pub certificate: PathBuf,
+    /// File of its private key; `None`: it is in the same file.
+    pub key: Option<PathBuf>,
+}
+
+/// A text that does not show itself in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+named! {
+    /// A version of TLS.
+    TlsVersion {
+        /// RFC 5246.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    }
+}
+
+/// Whether clients must show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    None,
+    /// They are asked; one that is shown must be good.
+    Optional,
+    /// Without a good one there is no connection.
+    Required,
 }
 
 named! {
@@ -421,6 +520,24 @@ impl Default for DefaultHeaders {
     }
 }
 
+/// What requests for a WebSocket lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketConfig {
+    /// Who speaks on them, if anybody.
+    pub engine: WebSockets,
+    /// Limits and timeouts.
+    pub machine: WsConfig,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        WebSocketConfig {
+            engine: WebSockets::Auto,
+            machine: WsConfig::default(),
+        }
+    }
+}
+
 /// Everything the HTTP/1 machine needs to know; shared by all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -428,6 +545,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Headers added to every response.
     pub headers: DefaultHeaders,
+    /// What requests for a WebSocket lead to.
+    pub websocket: WebSocketConfig,
 }
 
 #[cfg(test)]

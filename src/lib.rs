@@ -11,4 +11,5 @@ pub mod net;
 pub mod percent;
 pub mod proxy;
 pub mod python;
+pub mod tls;
 pub mod ws;

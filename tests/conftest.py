@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness.certificates import Authority
 from harness.server import Server, used_in_test
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
@@ -116,6 +117,12 @@ def pool() -> Iterator[Pool]:
     servers = Pool()
     yield servers
     servers.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A CA of this run."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(autouse=True)

@@ -83,3 +83,15 @@ def test_cancelled_calls_of_receive_leave_nothing_behind(
         wire.send(b"GET /polls HTTP/1.1\r\nHost: x\r\n\r\n")
         grown_kib = int(wire.response().body)
     assert grown_kib < GROWTH_MAX_MIB * 1024
+
+
+def test_a_body_is_let_go_of_when_it_is_written(
+    start: Start, placement: Placement
+) -> None:
+    # Nothing else happens on the connection that would make the server look.
+    server = start(APP, *placement.options, "--timeout-keep-alive", "1000")
+    ticket = server.ticket()
+    with server.connect() as wire:
+        wire.send(f"GET /lent?ticket={ticket} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert len(wire.response().body) == 300_000
+        assert server.reported(ticket) == "released"

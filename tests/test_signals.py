@@ -78,6 +78,21 @@ def test_request_under_way_is_finished(
     assert "INFO:     Application shutdown complete." in lines
 
 
+def test_clients_that_wait_already_are_answered(server: Server) -> None:
+    with server.connect() as used:
+        used.send(get("/plain")).response()
+        server.signal(signal.SIGSTOP)
+        server.wait_until_stopped()
+        fresh = [server.connect() for _ in range(5)]
+        for wire in (used, *fresh):
+            wire.send(get("/plain"))
+        server.signal(signal.SIGTERM)
+        server.signal(signal.SIGCONT)
+        for wire in (used, *fresh):
+            assert wire.response().status == 200
+            wire.expect_end()
+
+
 def test_nobody_gets_in_any_more(server: Server) -> None:
     with under_way(server) as wire:
         server.signal(signal.SIGTERM)

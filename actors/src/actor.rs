@@ -36,6 +36,8 @@ pub enum StopReason {
     PeerGone,
     /// The peer took nothing for the time that `write_timeout` allows.
     WriteTimeout,
+    /// The TLS handshake failed, or took too long.
+    HandshakeFailed,
     /// The protocol or the server gave the connection up without finishing it.
     Aborted,
     /// The protocol machine panicked: a defect of this server.
@@ -48,6 +50,7 @@ impl fmt::Display for StopReason {
             StopReason::Finished => "finished",
             StopReason::PeerGone => "peer gone",
             StopReason::WriteTimeout => "write timeout",
+            StopReason::HandshakeFailed => "handshake failed",
             StopReason::Aborted => "aborted",
             StopReason::Panicked => "panicked",
         })

@@ -30,4 +30,5 @@ pub mod server;
 pub mod socket;
 pub mod stream;
 pub mod timers;
+pub mod tls;
 pub mod trace;

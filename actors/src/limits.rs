@@ -8,6 +8,8 @@ pub struct Limits {
     /// Something waits to be written and the peer takes none of it for this long: the
     /// connection is reset.
     pub write_timeout: Duration,
+    /// From accepting a TLS connection to the end of its handshake.
+    pub handshake_timeout: Duration,
     /// At most so long a connection that ends with [`Close::Linger`] reads what the peer still
     /// sends.
     ///
@@ -23,6 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             write_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(60),
             linger_timeout: Duration::from_secs(2),
             linger_bytes_max: 16 * 1024 * 1024,
             accept_retry: Duration::from_millis(100),

@@ -136,6 +136,9 @@ impl<P: Protocol> Listener<P> {
     fn stop(&mut self, context: &mut Context<'_>) {
         self.trace(|| "stop".to_owned());
         self.retry_at = None;
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.assume_readable();
+        }
         self.accept(context, ACCEPTS_AT_STOP);
         self.acceptor = None;
         self.retry_at = None;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::actor::{ConnectionId, StopReason};
 use crate::mailbox::Address;
 use crate::protocol::Protocol;
+use crate::tls::TlsSession;
 
 /// To a listener. Senders: the server's life cycle (stop, abort) and the listener's own
 /// connection actors (closed, failed).
@@ -35,8 +36,8 @@ pub enum ToConnection<C> {
     Abort,
 }
 
-/// To the dispatch actor. Senders: connections (opened, event, closed, trace) and listeners
-/// (stopped, trouble).
+/// To the dispatch actor. Senders: connections (opened, secured, refused, event, closed, trace) and
+/// listeners (stopped, trouble).
 pub enum ToDispatch<P: Protocol> {
     /// A connection has come. Always the first message about it.
     Opened {
@@ -46,6 +47,20 @@ pub enum ToDispatch<P: Protocol> {
         ends: Ends,
         /// Where to send commands for it.
         reply: Address<ToConnection<P::Command>>,
+    },
+    /// Its TLS handshake is done. Comes before every event of the connection.
+    Secured {
+        /// Whose.
+        connection: ConnectionId,
+        /// What was agreed on.
+        session: Box<TlsSession>,
+    },
+    /// Its TLS handshake failed; its protocol machine is never called.
+    HandshakeFailed {
+        /// Whose.
+        connection: ConnectionId,
+        /// Why.
+        error: std::io::Error,
     },
     /// Its protocol machine has something for the application.
     Event {

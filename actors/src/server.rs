@@ -22,6 +22,7 @@ use crate::placement::threads::IoThreads;
 use crate::placement::{Local, Placement};
 use crate::protocol::Protocol;
 use crate::socket::ReadySocket;
+use crate::tls::TlsAcceptance;
 
 /// Makes the protocol machines of one thread.
 pub type Maker<P> = Rc<dyn Fn(&Ends) -> P>;
@@ -60,7 +61,7 @@ impl Running {
 }
 
 /// Starts a listener for each of `sockets`, which are bound and listening. What the actors have
-/// to say goes to `dispatch`. Errors: a socket cannot be made nonblocking or is refused by the
+/// to say goes to `dispatch`. With `tls`, connections are TLS and nothing else. Errors: a socket cannot be made nonblocking or is refused by the
 /// reactor, or an I/O thread has ended.
 pub fn start<F: ProtocolFactory>(
     placement: Placement<'_>,
@@ -68,11 +69,14 @@ pub fn start<F: ProtocolFactory>(
     factory: &F,
     dispatch: &DispatchAddress<F::Protocol>,
     limits: &Limits,
+    tls: Option<&TlsAcceptance>,
 ) -> io::Result<Running> {
     match placement {
         #[cfg(unix)]
-        Placement::Fused(fused) => start_fused(fused, sockets, factory, dispatch, limits),
-        Placement::Threads(threads) => start_threads(threads, sockets, factory, dispatch, limits),
+        Placement::Fused(fused) => start_fused(fused, sockets, factory, dispatch, limits, tls),
+        Placement::Threads(threads) => {
+            start_threads(threads, sockets, factory, dispatch, limits, tls)
+        }
     }
 }
 
@@ -83,6 +87,7 @@ fn start_fused<F: ProtocolFactory>(
     factory: &F,
     dispatch: &DispatchAddress<F::Protocol>,
     limits: &Limits,
+    tls: Option<&TlsAcceptance>,
 ) -> io::Result<Running> {
     let local = fused.local();
     let nursery = Rc::new(Nursery {
@@ -90,6 +95,7 @@ fn start_fused<F: ProtocolFactory>(
         make: factory.local(),
         dispatch: dispatch.clone(),
         limits: limits.clone(),
+        tls: tls.cloned(),
     });
     // All or none: nothing is started before every socket is known to be good.
     let acceptors: Vec<Acceptor> = sockets
@@ -124,6 +130,7 @@ fn start_threads<F: ProtocolFactory>(
     factory: &F,
     dispatch: &DispatchAddress<F::Protocol>,
     limits: &Limits,
+    tls: Option<&TlsAcceptance>,
 ) -> io::Result<Running> {
     let sockets: Vec<(Async<Socket>, Option<End>)> = sockets
         .into_iter()
@@ -137,12 +144,14 @@ fn start_threads<F: ProtocolFactory>(
         let (address, accepted) = mailbox();
         nurseries.push(address);
         let (factory, dispatch, limits) = (factory.clone(), dispatch.clone(), limits.clone());
+        let tls = tls.cloned();
         run_on(threads, index, move |local| {
             let nursery = Rc::new(Nursery {
                 local: Rc::clone(local),
                 make: factory.local(),
                 dispatch,
                 limits,
+                tls,
             });
             local.spawn(receive_accepted(accepted, nursery));
         })?;

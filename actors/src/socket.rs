@@ -83,6 +83,16 @@ impl ReadySocket {
         }
     }
 
+    /// Lets the next read ask the system: something may have come that the reactor has not told
+    /// yet, and there is no later.
+    pub fn assume_readable(&mut self) {
+        match &mut self.0 {
+            #[cfg(unix)]
+            Inner::Edge(registered) => registered.assume_readable(),
+            Inner::Async { readable, .. } => *readable = true,
+        }
+    }
+
     /// Takes note that a read got `taken` bytes where `wanted` would have fitted: a short read
     /// of a stream is the end of what was there, and no second one is made to learn it.
     pub fn note_read(&mut self, taken: usize, wanted: usize) {

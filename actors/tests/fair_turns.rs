@@ -36,7 +36,8 @@ impl Bench {
         let (socket, address) = tcp_listener();
         let placement = Placement::Fused(&fused);
         let limits = Limits::default();
-        let running = server::start(placement, vec![socket], &Factory, &dispatch, &limits).unwrap();
+        let running =
+            server::start(placement, vec![socket], &Factory, &dispatch, &limits, None).unwrap();
         Bench {
             fused,
             mailbox,

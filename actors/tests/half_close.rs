@@ -59,7 +59,8 @@ fn an_end_that_comes_with_the_last_bytes_is_seen() {
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();
-    let _running = server::start(placement, vec![socket], &Factory, &dispatch, &limits).unwrap();
+    let _running =
+        server::start(placement, vec![socket], &Factory, &dispatch, &limits, None).unwrap();
     // Accepted, and told that there is nothing to read.
     let mut client = TcpStream::connect(address).unwrap();
     let mut events = Vec::new();

@@ -136,7 +136,8 @@ fn and_nothing_is_held_when_it_has_ended() {
     socket.listen(CONNECTIONS as i32).unwrap();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();
-    let running = server::start(placement, vec![socket], &Factory, &dispatch, &limits).unwrap();
+    let running =
+        server::start(placement, vec![socket], &Factory, &dispatch, &limits, None).unwrap();
     let bench = Bench { fused, mailbox };
 
     let before = HELD.load(Ordering::Relaxed);

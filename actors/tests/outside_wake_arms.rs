@@ -33,7 +33,8 @@ fn at_rest() -> (Bench, Reply) {
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();
-    let running = server::start(placement, vec![socket], &Factory, &dispatch, &limits).unwrap();
+    let running =
+        server::start(placement, vec![socket], &Factory, &dispatch, &limits, None).unwrap();
     let client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let bench = Bench {

@@ -90,7 +90,8 @@ fn what_waits_in_the_backlog_is_served() {
     let (socket, address) = tcp_listener();
     let placement = Placement::Fused(&fused);
     let limits = Limits::default();
-    let running = server::start(placement, vec![socket], &Factory, &dispatch, &limits).unwrap();
+    let running =
+        server::start(placement, vec![socket], &Factory, &dispatch, &limits, None).unwrap();
     let clients: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();

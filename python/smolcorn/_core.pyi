@@ -53,6 +53,25 @@ class NativeConfig:
     @property
     def forwarded_allow_ips(self) -> str | None:
         """Who may set forwarded headers; None before the late environment was read."""
+    def load_tls(self) -> Tls | None:
+        """Reads certificates and keys; None without TLS. The first call does it, for all
+        that have these settings. Raises ValueError with the text for the user."""
+
+@final
+class Tls:
+    """The certificates of a server."""
+
+    @property
+    def warning(self) -> str | None:
+        """What the operator should be told."""
+    @property
+    def reload_interval(self) -> float | None:
+        """Seconds between two looks whether files have changed; None: no looks."""
+    def has_changed(self) -> bool:
+        """Whether files have changed since they were read, and not since the last look."""
+    def reload(self) -> None:
+        """Reads all files again; connections that stand are not touched. Raises
+        ValueError with the text for the user; then everything is as before."""
 
 @final
 class Socket:

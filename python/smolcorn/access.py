@@ -34,11 +34,6 @@ class NativePlan:
     """Writes out what Python holds of the stream, so that lines keep their order."""
 
 
-def wanted() -> bool:
-    """True if an access line would reach a handler at all."""
-    return _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers()
-
-
 def native_plan() -> NativePlan | None:
     """Returns how to write access lines natively; None if Python's logging must.
 

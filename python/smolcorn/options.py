@@ -63,9 +63,12 @@ class Options(TypedDict, total=False):
     ssl_certfile: StrPath | None
     ssl_keyfile_password: str | None
     ssl_version: int | None
+    ssl_min_version: str | None
     ssl_cert_reqs: int | None
     ssl_ca_certs: StrPath | None
     ssl_ciphers: str | None
+    ssl_handshake_timeout: float | None
+    ssl_reload_interval: float | None
     reload: bool | None
     reload_dirs: Sequence[StrPath] | StrPath | None
     reload_includes: Sequence[str] | str | None

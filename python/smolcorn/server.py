@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import environment, loops, signals
+from smolcorn import certificates, environment, loops, signals
 from smolcorn.config import Settings
 from smolcorn.errors import (
     EXIT_ERROR,
@@ -156,6 +156,10 @@ class Server:
         self._lifespan_to_stop: Lifespan | None = None
         self._sockets: list[Socket] = []
         self._is_abandoned = False
+        self._settings: Settings | None = None
+        """What it serves by, once the application is loaded."""
+        self._serving = contextlib.ExitStack()
+        """What ends with the engine."""
 
     @property
     def should_exit(self) -> bool:
@@ -191,9 +195,8 @@ class Server:
 
         Raises StartupError, and what the application's own module raises.
         """
-        if not self.config.loaded:
-            # Imported while no loop runs: some applications run one of their own.
-            self._load()
+        # Imported while no loop runs: some applications run one of their own.
+        self._load()
         factory = self.config.get_loop_factory()
         # The signals are delivered when the loop is closed and nothing is left to do.
         with contextlib.suppress(KeyboardInterrupt), self.capture_signals():
@@ -292,6 +295,8 @@ class Server:
                 self._listen(sockets)
             except OSError as error:
                 _logger.error("%s", error)
+                self._stop_accepting(sockets)
+                self._close_engine()
                 await self._stop(self.lifespan)
                 raise BindError(error) from None
 
@@ -349,8 +354,7 @@ class Server:
 
     async def _live_until_stopped(self, sockets: list[socket.socket] | None) -> None:
         self._loop = asyncio.get_running_loop()
-        if not self.config.loaded:
-            self._load()
+        self._load()
         self.install_signal_handlers()
         _log_process("Started server process")
         self.lifespan = Lifespan(self.config.application, self.config.lifespan)
@@ -361,8 +365,15 @@ class Server:
         _log_process("Finished server process")
 
     def _load(self) -> None:
+        """Reads certificates and imports the application, if nobody has."""
+        if self._settings is not None:
+            return
         try:
-            self.config.load()
+            settings = self.config.settings()
+            certificates.load(settings)
+            if not self.config.loaded:
+                self.config.load()
+            self._settings = settings
         except BaseException as error:
             self._settle(error)
             raise
@@ -413,6 +424,9 @@ class Server:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )
+        self._serving.enter_context(
+            certificates.kept_fresh(settings, on_signal=self.owns_process)
+        )
         if sockets is None:
             # Who hands sockets over has told of them.
             _announce(self._sockets)
@@ -421,7 +435,8 @@ class Server:
 
     def _settings_to_serve_by(self) -> Settings:
         """The settings with everything resolved that the core need not know about."""
-        settings = self.config.settings()
+        assert self._settings is not None
+        settings = self._settings
         limit = settings.limit_max_requests
         if limit is not None:
             limit += random.randint(0, settings.limit_max_requests_jitter)
@@ -442,6 +457,7 @@ class Server:
             given.close()
 
     def _close_engine(self) -> None:
+        self._serving.close()
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
@@ -463,7 +479,8 @@ class Server:
         self._is_abandoned = True
         if self.lifespan is not None:
             self.lifespan.abandoned = True
-        seconds = self.config.settings().timeout_graceful_shutdown
+        assert self._settings is not None
+        seconds = self._settings.timeout_graceful_shutdown
         asyncio.get_running_loop().call_later(seconds, self._close_engine)
         self._idle()
 
@@ -485,7 +502,8 @@ class Server:
     async def _drain(self, engine: Engine) -> None:
         """Lets connections and requests end; when the time is over, ends them."""
         loop = asyncio.get_running_loop()
-        seconds = self.config.settings().timeout_graceful_shutdown
+        assert self._settings is not None
+        seconds = self._settings.timeout_graceful_shutdown
         deadline = loop.time() + seconds
         warning = loop.call_later(seconds / 2, engine.disconnect_streams)
         try:

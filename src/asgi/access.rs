@@ -101,17 +101,7 @@ impl AccessLogger {
         if !self.checked.swap(true, Ordering::Relaxed) {
             self.choose_route(py, module, logger)?;
         }
-        let head = &request.head;
-        let entry = Entry {
-            client: request.client(connection),
-            method: head.method(),
-            root_path: &self.root_path,
-            path: head.path(),
-            query: head.query(),
-            version: head.version().as_str(),
-            status,
-            phrase: reason_phrase(status),
-        };
+        let entry = self.entry(request, request.client(connection), status);
         if let Some(native) = &mut self.route().native {
             native.log.push(&entry);
             return Ok(());
@@ -128,6 +118,25 @@ impl AccessLogger {
             ),
         )?;
         Ok(())
+    }
+
+    /// Path and query of a request as log lines show them.
+    pub fn path_of(&self, request: &LoggedRequest) -> String {
+        self.entry(request, "", 0).full_path()
+    }
+
+    fn entry<'a>(&'a self, request: &'a LoggedRequest, client: &'a str, status: u16) -> Entry<'a> {
+        let head = &request.head;
+        Entry {
+            client,
+            method: head.method(),
+            root_path: &self.root_path,
+            path: head.path(),
+            query: head.query(),
+            version: head.version().as_str(),
+            status,
+            phrase: reason_phrase(status),
+        }
     }
 
     /// Asks again how lines are to be written, if the logger does not look as it did.

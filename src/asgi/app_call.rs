@@ -13,13 +13,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::awaitable::{self, Step};
-use super::exchange::Exchange;
+use super::conversation::Conversation;
 use super::receive::already_awaited;
 
 /// One call of the application, for one request.
 #[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
 pub struct AppCall {
-    exchange: Py<Exchange>,
+    conversation: Conversation,
     state: Mutex<State>,
 }
 
@@ -34,9 +34,9 @@ enum State {
 
 impl AppCall {
     /// A call that has not begun.
-    pub fn new(exchange: Py<Exchange>, scope: Py<PyAny>) -> AppCall {
+    pub fn new(conversation: Conversation, scope: Py<PyAny>) -> AppCall {
         AppCall {
-            exchange,
+            conversation,
             state: Mutex::new(State::Fresh(scope)),
         }
     }
@@ -61,10 +61,10 @@ impl AppCall {
     }
 
     fn call(&self, py: Python<'_>, scope: Py<PyAny>) -> PyResult<Py<PyAny>> {
-        let exchange = self.exchange.bind(py);
-        let receive = exchange.getattr(intern!(py, "receive"))?;
-        let send = exchange.getattr(intern!(py, "send"))?;
-        let app = self.exchange.get().border().application.bind(py);
+        let object = self.conversation.object(py);
+        let receive = object.getattr(intern!(py, "receive"))?;
+        let send = object.getattr(intern!(py, "send"))?;
+        let app = self.conversation.border().application.bind(py);
         let result = app.call1((scope, receive, send))?;
         if is_native_coroutine(&result) {
             return Ok(result.unbind());
@@ -104,18 +104,10 @@ impl AppCall {
                 return Ok(Step::Yield(waited_for));
             }
             Ok((_, Step::Return(value))) => {
-                self.exchange.get().border().application_returned(
-                    py,
-                    self.exchange.bind(py),
-                    value.bind(py),
-                )?;
+                self.conversation.application_returned(value.bind(py))?;
             }
             Err(error) => {
-                self.exchange.get().border().application_raised(
-                    py,
-                    self.exchange.bind(py),
-                    error,
-                )?;
+                self.conversation.application_raised(py, error)?;
             }
         }
         Ok(Step::Return(py.None()))

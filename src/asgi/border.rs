@@ -1,8 +1,7 @@
 //! The Python border: what the dispatch actor, the exchanges and the engine share. Everything
 //! here belongs to the loop's thread.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,6 +17,7 @@ use super::access::AccessLogger;
 use super::log::ServerLog;
 use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
+use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
@@ -25,7 +25,7 @@ use crate::http::StreamId;
 use crate::http::response::ResponseHead;
 
 /// Names an exchange in the whole process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExchangeKey {
     /// Its connection.
     pub connection: ConnectionId,
@@ -38,6 +38,8 @@ pub struct ExchangeKey {
 pub struct BorderConfig {
     /// Response bytes that may be unsent before `send()` waits.
     pub write_buffer_max: u64,
+    /// Messages of a WebSocket that may wait for the application before no more are read.
+    pub ws_unread_max: usize,
     /// Requests in flight at which the next one gets a 503; `None`: no limit.
     pub concurrency_max: Option<usize>,
     /// Completed responses after which the server stops; `None`: never.
@@ -48,8 +50,8 @@ pub struct BorderConfig {
 
 /// A request whose application has not ended.
 pub struct Running {
-    /// The request.
-    pub exchange: Py<Exchange>,
+    /// The request, or the WebSocket.
+    pub conversation: Conversation,
     /// Its task; held, because the loop only keeps a weak reference.
     pub task: Py<PyAny>,
 }
@@ -95,7 +97,7 @@ pub struct Border {
     pub listeners: AtomicUsize,
     /// Open connections.
     pub connections: AtomicUsize,
-    running: Mutex<HashMap<ExchangeKey, Running, BuildHasherDefault<KeyHasher>>>,
+    running: Mutex<BTreeMap<ExchangeKey, Running>>,
     held: Mutex<Vec<Py<Exchange>>>,
 }
 
@@ -212,27 +214,32 @@ impl Border {
         lock(&self.running).insert(key, running);
     }
 
-    /// The exchange of this name, if its application has not ended.
-    pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Py<Exchange>> {
+    /// The conversation of this name, if its application has not ended.
+    pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Conversation> {
         lock(&self.running)
             .get(&key)
-            .map(|running| running.exchange.clone_ref(py))
+            .map(|running| running.conversation.clone_ref(py))
     }
 
-    /// All exchanges of a connection whose applications have not ended.
-    pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Py<Exchange>> {
+    /// All conversations on a connection whose applications have not ended.
+    pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Conversation> {
+        let key = |stream| ExchangeKey { connection, stream };
         lock(&self.running)
-            .iter()
-            .filter(|(key, _)| key.connection == connection)
-            .map(|(_, running)| running.exchange.clone_ref(py))
+            .range(key(StreamId::MIN)..=key(StreamId::MAX))
+            .map(|(_, running)| running.conversation.clone_ref(py))
             .collect()
     }
 
     /// All requests in flight.
-    pub fn all(&self, py: Python<'_>) -> Vec<(Py<Exchange>, Py<PyAny>)> {
+    pub fn all(&self, py: Python<'_>) -> Vec<(Conversation, Py<PyAny>)> {
         lock(&self.running)
             .values()
-            .map(|running| (running.exchange.clone_ref(py), running.task.clone_ref(py)))
+            .map(|running| {
+                (
+                    running.conversation.clone_ref(py),
+                    running.task.clone_ref(py),
+                )
+            })
             .collect()
     }
 
@@ -327,7 +334,8 @@ impl Border {
         self.ended(py, request.key())
     }
 
-    fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
+    /// An application has ended.
+    pub fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
         let (running, left) = {
             let mut all = lock(&self.running);
             (all.remove(&key), all.len())
@@ -345,7 +353,7 @@ const CAUSES_MAX: usize = 16;
 /// True for our own [`ClientDisconnected`], and for what frameworks make of it: an exception with
 /// "Disconnect" in its name, or an `OSError`, raised because of it. Any other exception that was
 /// raised meanwhile is a fault of the application.
-fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
+pub fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
     let py = error.py();
     let mut error = error.clone();
     for _ in 0..CAUSES_MAX {
@@ -369,7 +377,12 @@ fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
     false
 }
 
-/// The application failed: the best that can still be done for its client.
+/// The application failed to answer: the best that can still be done for its client.
+pub fn answer_failed(py: Python<'_>, request: &Exchange) -> PyResult<()> {
+    give_up(py, request, request.outcome())
+}
+
+/// The same when it is known how far the response is.
 fn give_up(py: Python<'_>, request: &Exchange, outcome: Outcome) -> PyResult<()> {
     match outcome {
         Outcome::NotStarted | Outcome::Held => answer_500(py, request),
@@ -401,30 +414,6 @@ pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Box
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Mixes the two numbers of an [`ExchangeKey`]; they are ours, so nobody can aim at collisions.
-#[derive(Default)]
-pub struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(26) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
 }
 
 /// The border, shared.

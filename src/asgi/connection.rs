@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::mailbox::Address;
 use smolcorn_actors::messages::{End, Ends, ToConnection};
@@ -26,6 +27,8 @@ pub struct ConnectionRecord {
     pub peer: Option<IpAddr>,
     /// The client as the access log shows it: `ip:port`, or empty for a unix socket.
     pub client_text: String,
+    /// What the ASGI extension `tls` says of it; unset: it is in the clear. Scopes get copies.
+    pub tls: OnceLock<Py<PyDict>>,
 }
 
 impl ConnectionRecord {
@@ -68,6 +71,7 @@ impl ConnectionRecord {
             server,
             peer,
             client_text,
+            tls: OnceLock::new(),
         })
     }
 

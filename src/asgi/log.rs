@@ -5,6 +5,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::border::Border;
+use super::connection::ConnectionRecord;
+use super::exchange::LoggedRequest;
+
+const INFO_LEVEL: u8 = 20;
+
 /// uvicorn's level below DEBUG.
 pub const TRACE_LEVEL: u8 = 5;
 
@@ -30,10 +36,42 @@ impl ServerLog {
             .is_truthy(py)
     }
 
+    /// Logs a message at DEBUG.
+    pub fn debug(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger
+            .call_method1(py, intern!(py, "debug"), (text,))?;
+        Ok(())
+    }
+
     /// Logs a WARNING.
     pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         self.logger
             .call_method1(py, intern!(py, "warning"), (text,))?;
+        Ok(())
+    }
+
+    /// Logs an INFO.
+    pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
+        Ok(())
+    }
+
+    /// Logs how the handshake of a WebSocket was answered: `answer` is a status, or `[accepted]`.
+    pub fn websocket_answered(
+        &self,
+        py: Python<'_>,
+        border: &Border,
+        connection: &ConnectionRecord,
+        request: &LoggedRequest,
+        answer: &str,
+    ) -> PyResult<()> {
+        if !self.is_enabled(py, INFO_LEVEL)? {
+            return Ok(());
+        }
+        let (client, path) = (request.client(connection), border.access.path_of(request));
+        let text = format!("%s - \"WebSocket %s\" {answer}");
+        self.logger
+            .call_method1(py, intern!(py, "info"), (text, client, path))?;
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl Kind {
 }
 
 /// `message[key]`, a `KeyError` when it is missing.
-fn item<'py>(
+pub(super) fn item<'py>(
     message: &Bound<'py, PyAny>,
     key: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -63,7 +63,7 @@ fn item<'py>(
 }
 
 /// `message.get(key)`.
-fn optional<'py>(
+pub(super) fn optional<'py>(
     message: &Bound<'py, PyAny>,
     key: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -113,30 +113,37 @@ pub fn read_body(message: &Bound<'_, PyAny>, home: &ReleaseAddress) -> PyResult<
     let Some(body) = optional(message, intern!(py, "body"))? else {
         return Ok((Payload::empty(), more));
     };
-    let body = match body.cast_into::<PyBytes>() {
+    Ok((payload(body, "The body of a response", home)?, more))
+}
+
+/// The bytes of `object`, which is `what` to the user. Large ones are not copied but lent, and go
+/// `home` when they are written.
+pub(super) fn payload(
+    object: Bound<'_, PyAny>,
+    what: &str,
+    home: &ReleaseAddress,
+) -> PyResult<Payload> {
+    let object = match object.cast_into::<PyBytes>() {
         Ok(bytes) => {
             let slice = bytes.as_bytes();
             if slice.len() <= COPY_MAX_BYTES {
-                return Ok((Payload::Owned(slice.to_vec()), more));
+                return Ok(Payload::Owned(slice.to_vec()));
             }
-            return Ok((Payload::Lent(Box::new(LentBody::new(bytes, home))), more));
+            return Ok(Payload::Lent(Box::new(LentBody::bytes(bytes, home))));
         }
         Err(error) => error.into_inner(),
     };
-    if let Ok(array) = body.cast::<PyByteArray>() {
-        return Ok((Payload::Owned(array.to_vec()), more));
+    if let Ok(array) = object.cast::<PyByteArray>() {
+        return Ok(Payload::Owned(array.to_vec()));
     }
-    if body.is_instance_of::<pyo3::types::PyMemoryView>() {
+    if object.is_instance_of::<pyo3::types::PyMemoryView>() {
         // A copy: what a view shows may change while we still write it.
-        let bytes = py.get_type::<PyBytes>().call1((&body,))?;
-        return Ok((
-            Payload::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()),
-            more,
-        ));
+        let bytes = object.py().get_type::<PyBytes>().call1((&object,))?;
+        return Ok(Payload::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()));
     }
     Err(PyTypeError::new_err(format!(
-        "The body of a response must be bytes, not {}.",
-        body.get_type().name()?
+        "{what} must be bytes, not {}.",
+        object.get_type().name()?
     )))
 }
 
@@ -182,7 +189,8 @@ pub fn read_trailers(message: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, bool)> {
     Ok((lines, flag(message, intern!(py, "more_trailers"))?))
 }
 
-fn bad_header(error: BadHeader) -> PyErr {
+/// The error for a header that cannot be sent.
+pub(super) fn bad_header(error: BadHeader) -> PyErr {
     PyRuntimeError::new_err(match error {
         BadHeader::Name => "Invalid HTTP header name.",
         BadHeader::Value => "Invalid HTTP header value.",
@@ -191,7 +199,7 @@ fn bad_header(error: BadHeader) -> PyErr {
 }
 
 /// Calls `take` with each name and value of an iterable of two-item iterables of bytes.
-fn each_header(
+pub(super) fn each_header(
     headers: &Bound<'_, PyAny>,
     mut take: impl FnMut(&[u8], &[u8]) -> PyResult<()>,
 ) -> PyResult<()> {

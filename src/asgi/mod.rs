@@ -7,8 +7,11 @@
 //!   Body, Disconnect -> exchange/ -----> receive()                    receive.rs waits for it
 //!   HttpCommand <- exchange/ <- message.rs <- send(message)           send.rs waits for credit
 //!
+//!   WsEvent -> websocket/ -> receive()      WsCommand <- websocket/ <- send(message)
+//!   conversation.rs   either of the two, for those that need not know which
+//!
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
-//!   access.rs   the access log;   log.rs   server messages
+//!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
 
 pub mod access;
@@ -16,6 +19,7 @@ pub mod app_call;
 pub mod awaitable;
 pub mod border;
 pub mod connection;
+pub mod conversation;
 pub mod exchange;
 pub mod header_names;
 pub mod lent;
@@ -24,6 +28,8 @@ pub mod message;
 pub mod receive;
 pub mod scope;
 pub mod send;
+pub mod tls;
+pub mod websocket;
 
 pyo3::create_exception!(
     smolcorn._core,

@@ -6,38 +6,40 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::awaitable::{self, Step};
-use super::exchange::Exchange;
+use super::conversation::Conversation;
 
 /// One call of `receive()`. It takes its message in the step in which it returns it, so that a
 /// cancelled wait loses none.
 #[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
 pub struct ReceiveCall {
-    exchange: Mutex<Option<Py<Exchange>>>,
+    conversation: Mutex<Option<Conversation>>,
 }
 
 impl ReceiveCall {
     /// A call that has not begun.
-    pub fn new(exchange: Py<Exchange>) -> ReceiveCall {
+    pub fn new(conversation: Conversation) -> ReceiveCall {
         ReceiveCall {
-            exchange: Mutex::new(Some(exchange)),
+            conversation: Mutex::new(Some(conversation)),
         }
     }
 
-    fn exchange(&self) -> MutexGuard<'_, Option<Py<Exchange>>> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    fn conversation(&self) -> MutexGuard<'_, Option<Conversation>> {
+        self.conversation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Step> {
-        let exchange = match &*self.exchange() {
-            Some(exchange) => exchange.clone_ref(py),
+        let conversation = match &*self.conversation() {
+            Some(conversation) => conversation.clone_ref(py),
             None => return Err(already_awaited("receive()")),
         };
-        match exchange.get().take_message(py)? {
+        match conversation.take_message(py)? {
             Some(message) => {
-                *self.exchange() = None;
+                *self.conversation() = None;
                 Ok(Step::Return(message))
             }
-            None => exchange.get().wait_for_message(py).map(Step::Yield),
+            None => conversation.wait_for_message(py).map(Step::Yield),
         }
     }
 }
@@ -72,11 +74,11 @@ impl ReceiveCall {
         value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        *self.exchange() = None;
+        *self.conversation() = None;
         Err(awaitable::thrown(error, value))
     }
 
     fn close(&self) {
-        *self.exchange() = None;
+        *self.conversation() = None;
     }
 }

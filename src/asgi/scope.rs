@@ -9,14 +9,17 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::connection::{ConnectionRecord, client_tuple};
 use super::header_names::HeaderNames;
+use crate::http::Handshake;
 use crate::http::head::{RequestHead, Version};
 use crate::percent::decode_path;
-use crate::proxy::{Forwarded, TrustList};
+use crate::proxy::{Forwarded, Scheme, TrustList};
 
 /// What makes scopes: everything that is the same for all requests.
 pub struct ScopeMaker {
     /// All keys in their order, with the values that rarely change.
     template: Py<PyDict>,
+    /// The same for a WebSocket.
+    websocket: Py<PyDict>,
     asgi: Py<PyDict>,
     names: HeaderNames,
     methods: Vec<(&'static str, Py<PyString>)>,
@@ -53,20 +56,24 @@ impl ScopeMaker {
         asgi.set_item("version", asgi_version)?;
         asgi.set_item("spec_version", "2.5")?;
         let template = PyDict::new(py);
-        template.set_item(intern!(py, "type"), intern!(py, "http"))?;
-        template.set_item(intern!(py, "asgi"), py.None())?;
-        template.set_item(intern!(py, "http_version"), intern!(py, "1.1"))?;
-        template.set_item(intern!(py, "server"), py.None())?;
-        template.set_item(intern!(py, "client"), py.None())?;
-        template.set_item(intern!(py, "scheme"), intern!(py, "http"))?;
-        template.set_item(intern!(py, "root_path"), PyString::new(py, root_path))?;
+        set_common_keys(&template, "http", "http", root_path)?;
         for key in ["headers", "state", "method", "path", "raw_path"] {
             template.set_item(PyString::intern(py, key), py.None())?;
         }
         template.set_item(intern!(py, "query_string"), PyBytes::new(py, b""))?;
         template.set_item(intern!(py, "extensions"), py.None())?;
+        let websocket = PyDict::new(py);
+        set_common_keys(&websocket, "websocket", "ws", root_path)?;
+        for key in ["path", "raw_path"] {
+            websocket.set_item(PyString::intern(py, key), py.None())?;
+        }
+        websocket.set_item(intern!(py, "query_string"), PyBytes::new(py, b""))?;
+        for key in ["headers", "subprotocols", "state", "extensions"] {
+            websocket.set_item(PyString::intern(py, key), py.None())?;
+        }
         Ok(ScopeMaker {
             template: template.unbind(),
+            websocket: websocket.unbind(),
             asgi: asgi.unbind(),
             names: HeaderNames::new(py),
             methods: METHODS
@@ -87,10 +94,58 @@ impl ScopeMaker {
         head: &RequestHead,
     ) -> PyResult<Scope<'py>> {
         let dict = self.template.bind(py).copy()?;
-        dict.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
         if head.version() == Version::Http10 {
             dict.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?;
         }
+        let (forwarded_client, scheme) = self.fill(&dict, connection, head)?;
+        if let Some(scheme) = scheme {
+            dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
+        }
+        dict.set_item(intern!(py, "method"), self.method(py, head.method()))?;
+        let extensions = extensions(py, head.version())?;
+        add_tls(&extensions, connection)?;
+        dict.set_item(intern!(py, "extensions"), extensions)?;
+        Ok(Scope {
+            dict,
+            forwarded_client,
+        })
+    }
+
+    /// Makes the scope of a WebSocket.
+    pub fn make_websocket<'py>(
+        &self,
+        py: Python<'py>,
+        connection: &ConnectionRecord,
+        handshake: &Handshake,
+    ) -> PyResult<Scope<'py>> {
+        let dict = self.websocket.bind(py).copy()?;
+        let (forwarded_client, scheme) = self.fill(&dict, connection, &handshake.head)?;
+        if let Some(scheme) = scheme {
+            let scheme = scheme.for_websocket().as_str();
+            dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme))?;
+        }
+        let subprotocols = PyList::new(py, &handshake.subprotocols)?;
+        dict.set_item(intern!(py, "subprotocols"), subprotocols)?;
+        let extensions = PyDict::new(py);
+        extensions.set_item(intern!(py, "websocket.http.response"), PyDict::new(py))?;
+        add_tls(&extensions, connection)?;
+        dict.set_item(intern!(py, "extensions"), extensions)?;
+        Ok(Scope {
+            dict,
+            forwarded_client,
+        })
+    }
+
+    /// Sets what both kinds of scope have. Says who the client is by the word of a trusted proxy,
+    /// and which scheme it used, if that is not plain HTTP.
+    fn fill(
+        &self,
+        dict: &Bound<'_, PyDict>,
+        connection: &ConnectionRecord,
+        head: &RequestHead,
+    ) -> PyResult<(Option<String>, Option<Scheme>)> {
+        let py = dict.py();
+        dict.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
         dict.set_item(intern!(py, "server"), connection.server.bind(py))?;
         let forwarded = self.forwarded(connection, head);
         let forwarded_client = match forwarded.client {
@@ -104,25 +159,21 @@ impl ScopeMaker {
                 None
             }
         };
-        if let Some(scheme) = forwarded.scheme {
-            dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
-        }
         dict.set_item(intern!(py, "headers"), self.headers(py, head)?)?;
         let state = match &self.state {
             Some(state) => state.bind(py).copy()?,
             None => PyDict::new(py),
         };
         dict.set_item(intern!(py, "state"), state)?;
-        dict.set_item(intern!(py, "method"), self.method(py, head.method()))?;
-        self.set_path(py, &dict, head)?;
+        self.set_path(py, dict, head)?;
         if !head.query().is_empty() {
             dict.set_item(intern!(py, "query_string"), PyBytes::new(py, head.query()))?;
         }
-        dict.set_item(intern!(py, "extensions"), extensions(py, head.version())?)?;
-        Ok(Scope {
-            dict,
-            forwarded_client,
-        })
+        let scheme = match (forwarded.scheme, connection.tls.get()) {
+            (None, Some(_)) => Some(Scheme::Https),
+            (scheme, _) => scheme,
+        };
+        Ok((forwarded_client, scheme))
     }
 
     fn forwarded(&self, connection: &ConnectionRecord, head: &RequestHead) -> Forwarded {
@@ -172,6 +223,32 @@ impl ScopeMaker {
             dict.set_item(intern!(py, "raw_path"), PyBytes::new(py, &raw))?;
         }
         Ok(())
+    }
+}
+
+/// Sets the keys that every scope begins with.
+fn set_common_keys(
+    template: &Bound<'_, PyDict>,
+    kind: &str,
+    scheme: &str,
+    root_path: &str,
+) -> PyResult<()> {
+    let py = template.py();
+    template.set_item(intern!(py, "type"), PyString::intern(py, kind))?;
+    template.set_item(intern!(py, "asgi"), py.None())?;
+    template.set_item(intern!(py, "http_version"), intern!(py, "1.1"))?;
+    template.set_item(intern!(py, "server"), py.None())?;
+    template.set_item(intern!(py, "client"), py.None())?;
+    template.set_item(intern!(py, "scheme"), PyString::intern(py, scheme))?;
+    template.set_item(intern!(py, "root_path"), PyString::new(py, root_path))
+}
+
+/// Adds the extension `tls` where the connection is encrypted.
+fn add_tls(extensions: &Bound<'_, PyDict>, connection: &ConnectionRecord) -> PyResult<()> {
+    let py = extensions.py();
+    match connection.tls.get() {
+        Some(tls) => extensions.set_item(intern!(py, "tls"), tls.bind(py).copy()?),
+        None => Ok(()),
     }
 }
 

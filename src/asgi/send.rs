@@ -6,37 +6,38 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 
 use super::awaitable;
-use super::exchange::{Exchange, Sent};
+use super::conversation::Conversation;
+use super::exchange::Sent;
 use super::receive::already_awaited;
 
 /// One call of `send()`. The message is looked at when the coroutine is first run, as with any
 /// `async def`; it waits while the connection has too much to write.
 #[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
 pub struct SendCall {
-    call: Mutex<Option<(Py<Exchange>, Py<PyAny>)>>,
+    call: Mutex<Option<(Conversation, Py<PyAny>)>>,
 }
 
 impl SendCall {
     /// A call that has not begun.
-    pub fn new(exchange: Py<Exchange>, message: Py<PyAny>) -> SendCall {
+    pub fn new(conversation: Conversation, message: Py<PyAny>) -> SendCall {
         SendCall {
-            call: Mutex::new(Some((exchange, message))),
+            call: Mutex::new(Some((conversation, message))),
         }
     }
 
-    fn call(&self) -> MutexGuard<'_, Option<(Py<Exchange>, Py<PyAny>)>> {
+    fn call(&self) -> MutexGuard<'_, Option<(Conversation, Py<PyAny>)>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A future to wait for, or `None` when the message was taken.
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let Some((exchange, message)) = self.call().take() else {
+        let Some((conversation, message)) = self.call().take() else {
             return Err(already_awaited("send()"));
         };
-        match Exchange::accept(exchange.bind(py), message.bind(py))? {
+        match conversation.accept(message.bind(py))? {
             Sent::Accepted => Ok(None),
             Sent::Wait(future) => {
-                *self.call() = Some((exchange, message));
+                *self.call() = Some((conversation, message));
                 Ok(Some(future))
             }
         }

@@ -10,7 +10,7 @@ use super::error::UsageError;
 use super::normalise::{Normalised, Source};
 use super::project;
 use super::values::{ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth};
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
+use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets};
 
 /// Any whole number.
 pub type AnyInt = Int<{ i64::MIN }, { i64::MAX }>;
@@ -175,10 +175,10 @@ pub struct Arguments {
     pub ws: Option<WebSockets>,
     /// bytes of a message
     #[argh(option)]
-    pub ws_max_size: Option<AnyInt>,
+    pub ws_max_size: Option<Int<1, { i64::MAX }>>,
     /// messages waiting
     #[argh(option)]
-    pub ws_max_queue: Option<AnyInt>,
+    pub ws_max_queue: Option<Int<0, { i64::MAX }>>,
     /// between pings
     #[argh(option)]
     pub ws_ping_interval: Option<Number>,
@@ -191,16 +191,19 @@ pub struct Arguments {
 
     /// private key
     #[argh(option)]
-    pub ssl_keyfile: Option<String>,
+    pub ssl_keyfile: Vec<String>,
     /// certificates
     #[argh(option)]
-    pub ssl_certfile: Option<String>,
+    pub ssl_certfile: Vec<String>,
     /// password of the key
     #[argh(option)]
     pub ssl_keyfile_password: Option<String>,
     /// number of the protocol
     #[argh(option)]
     pub ssl_version: Option<AnyInt>,
+    /// oldest version
+    #[argh(option)]
+    pub ssl_min_version: Option<TlsVersion>,
     /// ask for client certificates
     #[argh(option)]
     pub ssl_cert_reqs: Option<AnyInt>,
@@ -210,6 +213,12 @@ pub struct Arguments {
     /// cipher suites
     #[argh(option)]
     pub ssl_ciphers: Option<String>,
+    /// time for a handshake
+    #[argh(option)]
+    pub ssl_handshake_timeout: Option<Seconds>,
+    /// between looks at files
+    #[argh(option)]
+    pub ssl_reload_interval: Option<Number>,
 
     /// restart on change
     #[argh(option)]
@@ -305,7 +314,7 @@ mod tests {
         for spec in options::all() {
             let takes_any = matches!(
                 spec.kind,
-                Kind::Text("TEXT") | Kind::ChoiceOrImport(_) | Kind::Action(_)
+                Kind::Text("TEXT" | "FILE") | Kind::ChoiceOrImport(_) | Kind::Action(_)
             );
             if takes_any {
                 continue;

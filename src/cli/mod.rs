@@ -25,6 +25,7 @@ pub mod suggest;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod values;
 
 pub use error::UsageError;

@@ -525,15 +525,8 @@ mod tests {
             Err("Option '--reload' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(
-            refusal(&["--ws-per-message-deflate=false", "m:a"], &[]),
-            Err(
-                "Option '--ws-per-message-deflate' is not available in smolcorn 0.1 yet."
-                    .to_owned()
-            )
-        );
-        assert_eq!(
-            refusal(&["m:a"], &[("UVICORN_SSL_KEYFILE", "k.pem")]),
-            Err("Option '--ssl-keyfile' is not available in smolcorn 0.1 yet.".to_owned())
+            refusal(&["m:a"], &[("UVICORN_RELOAD_DELAY", "1")]),
+            Err("Option '--reload-delay' is not available in smolcorn 0.1 yet.".to_owned())
         );
         assert_eq!(refusal(&["m:a"], &[("UVICORN_RELOAD", "0")]), Ok(()));
         assert_eq!(refusal(&["--port=1", "m:a"], &[]), Ok(()));

@@ -184,7 +184,9 @@ impl OptionSpec {
     pub fn split_variable(&self, text: &str) -> Vec<String> {
         match (self.repeatable, self.kind) {
             (false, _) => vec![text.to_owned()],
-            (true, Kind::Path) => text.split(PATH_SEPARATOR).map(str::to_owned).collect(),
+            (true, Kind::Path | Kind::Text("FILE")) => {
+                text.split(PATH_SEPARATOR).map(str::to_owned).collect()
+            }
             (true, _) => text.split_whitespace().map(str::to_owned).collect(),
         }
     }

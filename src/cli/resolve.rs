@@ -7,6 +7,7 @@ use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
     Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
+    WebSocketConfig,
 };
 
 impl TryFrom<Arguments> for Config {
@@ -20,10 +21,13 @@ impl TryFrom<Arguments> for Config {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
         let workers = given.workers.map(workers).transpose()?;
+        let tls = super::tls::resolve(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
         set_headers(&mut config.http.headers, &given);
+        set_websocket(&mut config.http.websocket, &given);
+        config.http.websocket.machine.unsent_bytes_max = config.output.unsent_bytes_max;
         let seconds = |Int(seconds)| Duration::from_secs(unsigned(seconds));
         Ok(Config {
             app: given.words.into_iter().next().unwrap_or(config.app),
@@ -47,10 +51,10 @@ impl TryFrom<Arguments> for Config {
             uds_mode: given.uds_mode.map(|mode| mode.0),
             fd: given.fd.map(|Int(fd)| narrow(fd)),
             backlog: given.backlog.map_or(config.backlog, |Int(n)| narrow(n)),
+            tls,
             http_engine: given.http.unwrap_or(config.http_engine),
             http: config.http,
             output: config.output,
-            websockets: given.ws.unwrap_or(config.websockets),
             proxy_headers: given.proxy_headers.map_or(config.proxy_headers, truth),
             forwarded_allow_ips: given.forwarded_allow_ips,
             limit_concurrency: given.limit_concurrency.map(|Int(n)| narrow(n)),
@@ -179,6 +183,26 @@ fn set_output_limits(limits: &mut OutputLimits, given: &Arguments) {
     }
     if let Some(seconds) = given.timeout_write {
         limits.write_timeout = seconds.0;
+    }
+}
+
+fn set_websocket(config: &mut WebSocketConfig, given: &Arguments) {
+    config.engine = given.ws.unwrap_or(config.engine);
+    let machine = &mut config.machine;
+    if let Some(Int(bytes)) = given.ws_max_size {
+        machine.message_bytes_max = narrow(bytes);
+    }
+    if let Some(Int(messages)) = given.ws_max_queue {
+        machine.queue_messages_max = narrow(messages);
+    }
+    if let Some(seconds) = &given.ws_ping_interval {
+        machine.ping_interval = seconds.or_never();
+    }
+    if let Some(seconds) = &given.ws_ping_timeout {
+        machine.ping_timeout = seconds.or_never();
+    }
+    if let Some(compress) = given.ws_per_message_deflate {
+        machine.per_message_deflate = truth(compress);
     }
 }
 

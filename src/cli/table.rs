@@ -9,9 +9,10 @@ use super::options::Kind::{
 };
 use super::options::{Action, OptionSpec, Section};
 use super::values::{HTTP_NAMES, LOOP_NAMES, WS_NAMES};
-use crate::config::{Interface, Lifespan, LogLevel};
+use crate::config::{Interface, Lifespan, LogLevel, TlsVersion};
 
 const TEXT: super::options::Kind = Text("TEXT");
+const FILE: super::options::Kind = Text("FILE");
 
 /// uvicorn's options and ours.
 pub static SECTIONS: &[Section] = &[
@@ -377,64 +378,121 @@ const WEBSOCKET: &[OptionSpec] = &[
     OptionSpec::uvicorn(
         "ws",
         Choice(WS_NAMES),
-        "WebSocket engine. auto and none: no WebSockets, so far.",
+        "WebSocket engine. none: no WebSockets.",
     )
     .default("auto")
-    .partly("any but auto and none"),
+    .notes(
+        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. With \
+         `none` a handshake is served as an ordinary request, and the log says so.",
+    ),
     OptionSpec::uvicorn("ws-max-size", Integer, "Bytes of a message.")
         .default("16777216")
-        .planned(),
+        .notes(
+            "Fragments are added up, and of a compressed message the inflated bytes count. A \
+             larger one ends the connection with code 1009.",
+        ),
     OptionSpec::uvicorn(
         "ws-max-queue",
         Integer,
         "Messages that may wait for the application.",
     )
     .default("32")
-    .planned(),
+    .notes("With more, or with 1 MiB of them, no more is read from the client; 0 is like 1."),
     OptionSpec::uvicorn("ws-ping-interval", Float, "Seconds between two pings.")
         .default("20.0")
-        .planned(),
+        .notes("0 or less: no pings."),
     OptionSpec::uvicorn(
         "ws-ping-timeout",
         Float,
         "Seconds in which a ping must be answered.",
     )
     .default("20.0")
-    .planned(),
+    .notes("Then the connection ends with code 1011. 0 or less: no limit."),
     OptionSpec::uvicorn(
         "ws-per-message-deflate",
         Boolean,
-        "Offer compression (RFC 7692).",
+        "Agree to compression (RFC 7692).",
     )
-    .default("true")
-    .planned(),
+    .default("true"),
 ];
 
 const TLS: &[OptionSpec] = &[
-    OptionSpec::uvicorn("ssl-keyfile", TEXT, "Private key file.").planned(),
-    OptionSpec::uvicorn("ssl-certfile", TEXT, "Certificate chain file.").planned(),
-    OptionSpec::uvicorn("ssl-keyfile-password", TEXT, "Password of the private key.").planned(),
+    OptionSpec::uvicorn("ssl-keyfile", FILE, "Private key file.")
+        .repeatable("ssl_keyfile")
+        .notes(
+            "PEM: PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); RSA, ECDSA (P-256, P-384) or Ed25519; encrypted \
+             or not. Without it the key is looked for in the certificate file. Repeated, the keys \
+             belong to the certificates in their order.",
+        ),
+    OptionSpec::uvicorn(
+        "ssl-certfile",
+        FILE,
+        "Certificate chain file. With it, connections are TLS.",
+    )
+    .repeatable("ssl_certfile")
+    .notes(
+        "PEM, the server's own certificate first. Repeated, the certificate is chosen by the name \
+         that the client asks for (SNI), and by the kinds of signature that it can check; the first \
+         one is for all others. Files that have changed are read again, and so they are on SIGHUP; \
+         connections that stand are not touched, and files that cannot be used are reported and left \
+         alone.",
+    ),
+    OptionSpec::uvicorn(
+        "ssl-keyfile-password",
+        TEXT,
+        "Password of the private keys that are encrypted.",
+    )
+    .notes("Rather by the environment: command lines can be seen by everybody on the machine."),
     OptionSpec::uvicorn(
         "ssl-version",
         Integer,
         "Protocol, a number of Python's ssl module.",
     )
     .default("17")
-    .planned(),
+    .notes("17 and 2: TLS 1.2 and 1.3. 5: TLS 1.2 only. TLS 1.0 and 1.1 are not there any more."),
+    OptionSpec::own(
+        "ssl-min-version",
+        Choice(TlsVersion::NAMES),
+        "Oldest TLS version that is spoken.",
+    )
+    .default("1.2"),
     OptionSpec::uvicorn(
         "ssl-cert-reqs",
         Integer,
         "Client certificates: 0 none, 1 optional, 2 required.",
     )
     .default("0")
-    .planned(),
+    .notes("The application finds them in the ASGI extension `tls`."),
     OptionSpec::uvicorn(
         "ssl-ca-certs",
         TEXT,
         "File of CAs that sign client certificates.",
+    ),
+    OptionSpec::uvicorn("ssl-ciphers", TEXT, "Cipher suites.").notes(
+        "A list in OpenSSL's words. There are, for TLS 1.3: `TLS_AES_256_GCM_SHA384`, \
+         `TLS_AES_128_GCM_SHA256`, `TLS_CHACHA20_POLY1305_SHA256`; for TLS 1.2: \
+         `ECDHE-ECDSA-AES256-GCM-SHA384`, `ECDHE-ECDSA-AES128-GCM-SHA256`, \
+         `ECDHE-ECDSA-CHACHA20-POLY1305`, `ECDHE-RSA-AES256-GCM-SHA384`, \
+         `ECDHE-RSA-AES128-GCM-SHA256`, `ECDHE-RSA-CHACHA20-POLY1305`. Those of TLS 1.3 are kept \
+         unless some of them are named. What is not there is left out with a warning; if nothing is \
+         left, the server does not start.",
+    ),
+    OptionSpec::own(
+        "ssl-handshake-timeout",
+        Float,
+        "Seconds in which a TLS handshake must be done.",
     )
-    .planned(),
-    OptionSpec::uvicorn("ssl-ciphers", TEXT, "Cipher suites.").planned(),
+    .default("60"),
+    OptionSpec::own(
+        "ssl-reload-interval",
+        Float,
+        "Seconds between two looks whether certificate files have changed. 0: never.",
+    )
+    .default("10")
+    .notes(
+        "Files are read when they have not changed for one interval, so that a certificate and its \
+         key can be replaced one after the other. SIGHUP reads them at once.",
+    ),
 ];
 
 const RELOAD: &[OptionSpec] = &[

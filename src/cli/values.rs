@@ -10,7 +10,7 @@ use std::time::Duration;
 use argh::FromArgValue;
 
 use super::error::{quoted, unavailable};
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, WebSockets};
+use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets};
 
 /// What `--http` takes.
 pub const HTTP_NAMES: &[&str] = &["auto", "h11", "httptools", "zttp", "async-h1"];
@@ -70,6 +70,17 @@ impl FromArgValue for Number {
         float(text)
             .map(Number)
             .ok_or_else(|| format!("{} is not a valid float.", quoted(text)))
+    }
+}
+
+impl Number {
+    /// So many seconds; zero, and for ever, for a number that is not above zero.
+    pub fn or_never(self) -> Duration {
+        if self.0 > 0.0 {
+            Duration::from_secs_f64(self.0.clamp(SECONDS_MIN, SECONDS_MAX as f64))
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -248,6 +259,12 @@ impl FromArgValue for HttpEngine {
     }
 }
 
+impl FromArgValue for TlsVersion {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        TlsVersion::from_name(text).ok_or_else(|| not_one_of(text, TlsVersion::NAMES))
+    }
+}
+
 impl FromArgValue for EventLoop {
     fn from_arg_value(text: &str) -> Result<Self, String> {
         match text {
@@ -264,9 +281,8 @@ impl FromArgValue for EventLoop {
 impl FromArgValue for WebSockets {
     fn from_arg_value(text: &str) -> Result<Self, String> {
         match text {
-            "auto" => Ok(WebSockets::Auto),
+            "auto" | "websockets" | "websockets-sansio" | "wsproto" => Ok(WebSockets::Auto),
             "none" => Ok(WebSockets::Off),
-            _ if WS_NAMES.contains(&text) => Err(unavailable(&quoted(text))),
             _ if text.contains(':') => Err(protocol_class(text, WS_NAMES)),
             _ => Err(not_one_of(text, WS_NAMES)),
         }
@@ -454,6 +470,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_above_zero_is_never() {
+        let seconds = |text: &str| Number::from_arg_value(text).unwrap().or_never();
+        for text in ["0", "-1", "nan", "-inf"] {
+            assert_eq!(seconds(text), Duration::ZERO, "{text}");
+        }
+        assert_eq!(seconds("1.5"), Duration::from_millis(1500));
+        assert_eq!(seconds("1e-9"), Duration::from_millis(1));
+        assert_eq!(seconds("inf"), Duration::from_secs(SECONDS_MAX as u64));
+    }
+
+    #[test]
     fn a_loop_may_be_an_import_string() {
         assert_eq!(EventLoop::from_arg_value("none"), Ok(EventLoop::None));
         assert_eq!(
@@ -467,14 +494,11 @@ mod tests {
     }
 
     #[test]
-    fn websockets_are_not_there_yet() {
+    fn the_names_of_uvicorns_websocket_engines_mean_ours() {
         assert_eq!(WebSockets::from_arg_value("auto"), Ok(WebSockets::Auto));
         assert_eq!(WebSockets::from_arg_value("none"), Ok(WebSockets::Off));
         for name in ["websockets", "websockets-sansio", "wsproto"] {
-            assert!(
-                complaint::<WebSockets>(name).contains("not available in smolcorn"),
-                "{name}"
-            );
+            assert_eq!(WebSockets::from_arg_value(name), Ok(WebSockets::Auto));
         }
         assert!(complaint::<WebSockets>("foo").contains("is not one of 'auto', 'none'"));
         assert!(complaint::<WebSockets>("pkg:Class").contains("is a protocol class"));

@@ -89,15 +89,15 @@ const fn token_lower() -> [u8; 256] {
     table
 }
 
-/// True when the comma-separated list `value` has `token` (lower case) in any case.
-pub(super) fn has_token(value: &[u8], token: &[u8]) -> bool {
+/// True when the comma-separated list `value` has `token`, in any case.
+pub(crate) fn has_token(value: &[u8], token: &[u8]) -> bool {
     value
         .split(|byte| *byte == b',')
         .any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 /// A number of digits only, that fits into 64 bits.
-pub(super) fn parse_decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

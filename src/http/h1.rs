@@ -12,6 +12,9 @@
 //!      drained, client gone      cut, client gone          client gone
 //! ```
 //!
+//! A request for a WebSocket is an exchange too (`handshake`). When it is accepted this machine has
+//! written its last bytes, and `http/machine.rs` puts another one in its place.
+//!
 //! There is one exchange at a time. What comes behind a request's body is not taken until its
 //! response is complete, so pipelined requests wait with the actor, and the bytes behind a head
 //! that asks for another protocol are there, untouched, for whoever will speak it.
@@ -23,6 +26,7 @@
 pub mod codec;
 mod exchange;
 mod flow;
+mod handshake;
 mod request;
 mod response;
 
@@ -39,6 +43,7 @@ use super::{HttpCommand, HttpEvent, StreamId, Warning};
 use codec::{Codec, Native};
 use exchange::Exchange;
 use flow::Flow;
+pub(super) use handshake::Accepted;
 
 type HttpIo<'a> = Io<'a, HttpEvent>;
 
@@ -250,6 +255,8 @@ impl<C: Codec> Protocol for Machine<C> {
                     self.cut(io);
                 }
             }
+            // Both are for who takes the connection over, and come here only when it is too late.
+            HttpCommand::Accept { .. } | HttpCommand::WebSocket { .. } => {}
             HttpCommand::Retire => self.drain(io),
         }
     }

@@ -5,6 +5,9 @@
 //!   bytes <- response.rs      <- h1.rs <-HttpCommand- dispatch actor
 //! ```
 //!
+//! A request may ask for its connection to become a WebSocket. Until that is accepted it is a
+//! request like others, and may be answered like others.
+//!
 //! Nothing in this folder does I/O or knows of Python.
 
 #[cfg(feature = "async-h1")]
@@ -20,11 +23,13 @@ pub mod machine;
 pub mod refusal;
 pub mod response;
 pub mod shared;
+pub mod websocket;
 
 use std::fs::File;
 
 use smolcorn_actors::outbox::Payload;
 
+use crate::ws::{WsCommand, WsEvent};
 use head::RequestHead;
 use response::ResponseHead;
 
@@ -36,6 +41,16 @@ pub type StreamId = u32;
 pub enum HttpEvent {
     /// A request has begun: its head is complete.
     Request(Box<Request>),
+    /// A request asks for a WebSocket. It is answered with [`HttpCommand::Accept`], or with a
+    /// response like any other.
+    Handshake(Box<Handshake>),
+    /// What happens on a WebSocket that was accepted.
+    WebSocket {
+        /// The request that it began as.
+        stream: StreamId,
+        /// What.
+        event: WsEvent,
+    },
     /// More of a request's body. Never sent for what came in [`Request::body`].
     Body {
         /// Whose body.
@@ -73,6 +88,10 @@ pub enum Warning {
     InvalidRequest(u16),
     /// An upgrade was asked for that this server does not do; the request is served without it.
     UnsupportedUpgrade,
+    /// A WebSocket was asked for where there shall be none; the request is served without it.
+    WebSocketsOff,
+    /// A request for a WebSocket was refused; the status that was answered.
+    InvalidHandshake(u16),
     /// The engine cannot write a response with this status; a 500 went out in its place.
     UnwritableResponse(u16),
 }
@@ -90,6 +109,16 @@ pub struct Request {
     /// True when the client waits for `100 Continue` before it sends the body: the dispatch
     /// actor sends [`HttpCommand::Continue`] at the first `receive()`.
     pub expects_continue: bool,
+}
+
+/// A request for a WebSocket, found good (RFC 6455, section 4.2.1).
+pub struct Handshake {
+    /// Its number on the connection.
+    pub stream: StreamId,
+    /// Request line and headers.
+    pub head: RequestHead,
+    /// The subprotocols that the client offers, in its order.
+    pub subprotocols: Vec<String>,
 }
 
 /// From the dispatch actor to a protocol machine.
@@ -156,6 +185,20 @@ pub enum HttpCommand {
     Abort {
         /// Whose response.
         stream: StreamId,
+    },
+    /// Accept a request for a WebSocket. What the client has sent behind it is read from now on.
+    Accept {
+        /// Which request.
+        stream: StreamId,
+        /// Headers for the response, made by [`ResponseHead::switching`].
+        head: Box<ResponseHead>,
+    },
+    /// For a WebSocket that was accepted.
+    WebSocket {
+        /// The request that it began as.
+        stream: StreamId,
+        /// What.
+        command: WsCommand,
     },
     /// Do not use the connection for another request after what is under way.
     Retire,

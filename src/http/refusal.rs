@@ -72,6 +72,18 @@ pub(super) fn write_closing_text(
     to_head_request: bool,
 ) {
     let head = ResponseHead::of_text(status, body.len());
+    write_closing(out, &head, body, shared, unix_seconds, to_head_request);
+}
+
+/// The same with a head that may say more.
+pub(super) fn write_closing(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    body: &str,
+    shared: &Shared,
+    unix_seconds: u64,
+    to_head_request: bool,
+) {
     head.write(out, shared, unix_seconds, false, ConnectionLine::Close);
     if !to_head_request {
         out.extend_from_slice(body.as_bytes());

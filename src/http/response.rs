@@ -10,6 +10,8 @@ use super::shared::Shared;
 /// Room for the header lines of an ordinary response, bytes.
 const LINES_CAPACITY_BYTES: usize = 192;
 
+const SWITCHING_PROTOCOLS: u16 = 101;
+
 /// Status and headers of a response, checked against RFC 9110 as they are added.
 #[derive(Debug)]
 pub struct ResponseHead {
@@ -37,7 +39,8 @@ pub enum ConnectionLine {
 }
 
 impl ResponseHead {
-    /// A head with no headers yet. `status` must be 200 to 599 (the border checks it).
+    /// A head with no headers yet. `status` must be 200 to 599 (the border checks it); for the
+    /// one below there is [`switching`](Self::switching).
     pub fn new(status: u16) -> ResponseHead {
         ResponseHead {
             status,
@@ -48,6 +51,12 @@ impl ResponseHead {
             has_server: false,
             trailers: false,
         }
+    }
+
+    /// The headers of a response that switches protocols (RFC 9110, section 15.2.2). It has no
+    /// body, and its first lines are those of the other protocol's handshake.
+    pub fn switching() -> ResponseHead {
+        ResponseHead::new(SWITCHING_PROTOCOLS)
     }
 
     /// The head of a text of our own.
@@ -66,7 +75,7 @@ impl ResponseHead {
 
     /// Adds a header. `transfer-encoding` is dropped (framing is the server's), `connection` is
     /// understood and not copied, the name is lower-cased. A `content-length` is dropped from a
-    /// 204, which must not have one (RFC 9110, section 8.6).
+    /// 101 and a 204, which must not have one (RFC 9110, section 8.6).
     ///
     /// After an error the head is as it was before.
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadHeader> {
@@ -108,7 +117,7 @@ impl ResponseHead {
 
     fn set_content_length(&mut self, length: u64) {
         self.content_length = Some(length);
-        if self.status != 204 {
+        if !matches!(self.status, SWITCHING_PROTOCOLS | 204) {
             self.lines.extend_from_slice(b"content-length: ");
             self.lines
                 .extend_from_slice(itoa::Buffer::new().format(length).as_bytes());

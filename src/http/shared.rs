@@ -2,9 +2,11 @@
 //! response begins with.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::date::{DATE_LEN_BYTES, http_date};
-use crate::config::{HttpConfig, HttpLimits};
+use crate::config::{HttpConfig, HttpLimits, WebSocketConfig};
+use crate::ws::shared::WsShared;
 
 const DATE_PREFIX: &[u8] = b"date: ";
 
@@ -12,6 +14,7 @@ const DATE_PREFIX: &[u8] = b"date: ";
 #[derive(Debug)]
 pub struct Shared {
     config: HttpConfig,
+    websockets: Rc<WsShared>,
     /// The second that `date` is made for, and its text. Made anew when the second is another.
     date: Cell<(u64, [u8; DATE_LEN_BYTES])>,
     /// True when our own `date` goes out unless the application sends one.
@@ -51,6 +54,7 @@ impl Shared {
             own_date,
             lines,
             date: Cell::new((0, http_date(0))),
+            websockets: Rc::new(WsShared::new(config.websocket.machine.clone())),
             config,
         }
     }
@@ -58,6 +62,16 @@ impl Shared {
     /// Limits and timeouts.
     pub fn limits(&self) -> &HttpLimits {
         &self.config.limits
+    }
+
+    /// What the WebSocket machines of this thread share.
+    pub(super) fn websockets(&self) -> &Rc<WsShared> {
+        &self.websockets
+    }
+
+    /// What requests for a WebSocket lead to.
+    pub fn websocket(&self) -> &WebSocketConfig {
+        &self.config.websocket
     }
 
     /// Appends `date`, `server` and the `--header` lines, but for those that the application

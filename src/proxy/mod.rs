@@ -67,15 +67,6 @@ pub struct Forwarded {
     pub scheme: Option<Scheme>,
 }
 
-/// True for the headers that [`TrustList::forwarded`] reads. `name` is in lower case.
-///
-/// Looks at the length first: a scope builder that walks the headers anyway can ask it for each.
-#[inline]
-pub fn is_forwarding_header(name: &[u8]) -> bool {
-    (name.len() == FORWARDED_FOR.len() && name == FORWARDED_FOR)
-        || (name.len() == FORWARDED_PROTO.len() && name == FORWARDED_PROTO)
-}
-
 impl TrustList {
     /// What `headers` (lower-case names, in the order of the wire) say about the client, provided
     /// that `peer` is trusted (`None`: a peer on a unix socket).

@@ -20,10 +20,14 @@ use smolcorn_actors::outbox::Payload;
 use crate::asgi::app_call::AppCall;
 use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head};
 use crate::asgi::connection::ConnectionRecord;
+use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
+use crate::asgi::tls;
+use crate::asgi::websocket::WebSocket;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
-use crate::http::{HttpCommand, HttpEvent, Request, Warning};
+use crate::http::{Handshake, HttpCommand, HttpEvent, Request, Warning};
+use crate::ws::WsEvent;
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
 pub struct Dispatch {
@@ -106,6 +110,18 @@ impl Dispatch {
                 self.count_connections();
                 Ok(())
             }
+            ToDispatch::Secured {
+                connection,
+                session,
+            } => {
+                if let Some(record) = self.connections.get(&connection) {
+                    let _ = record.tls.set(tls::extension(py, &session)?);
+                }
+                Ok(())
+            }
+            ToDispatch::HandshakeFailed { connection, error } => {
+                self.handshake_failed(py, connection, &error)
+            }
             ToDispatch::Event { connection, event } => self.event(py, connection, event),
             ToDispatch::Closed { connection, .. } => self.closed(py, connection),
             ToDispatch::ListenerStopped { .. } => {
@@ -138,26 +154,59 @@ impl Dispatch {
                 self.request(py, record, *request)
             }
             HttpEvent::Body { stream, data, last } => match find(stream) {
-                Some(exchange) => exchange.get().body_came(py, &data, last),
-                None => Ok(()),
+                Some(Conversation::Http(exchange)) => exchange.get().body_came(py, data, last),
+                _ => Ok(()),
             },
             HttpEvent::Disconnect { stream, gone } => match find(stream) {
-                Some(exchange) => exchange.get().disconnected(py, gone),
+                Some(Conversation::Http(exchange)) => exchange.get().disconnected(py, gone),
+                Some(Conversation::WebSocket(socket)) => socket.get().disconnected(py, gone),
                 None => Ok(()),
             },
             HttpEvent::Sent { stream, bytes } => match find(stream) {
-                Some(exchange) => exchange.get().credited(py, bytes),
+                Some(Conversation::Http(exchange)) => exchange.get().credited(py, bytes),
+                Some(Conversation::WebSocket(socket)) => socket.get().response_credited(py, bytes),
                 None => Ok(()),
             },
+            HttpEvent::Handshake(handshake) => {
+                let Some(record) = self.connections.get(&connection) else {
+                    return Ok(());
+                };
+                let record = Arc::clone(record);
+                self.handshake(py, record, *handshake)
+            }
+            HttpEvent::WebSocket { stream, event } => {
+                if matches!(event, WsEvent::Disconnected { .. }) {
+                    self.websocket_ended(py, connection)?;
+                }
+                match find(stream) {
+                    Some(Conversation::WebSocket(socket)) => socket.get().happened(py, event),
+                    _ => Ok(()),
+                }
+            }
             HttpEvent::Warning(warning) => self.border.log.warning(py, &text_of(warning)),
         }
+    }
+
+    /// The client's trouble, or somebody's who tries ports: nothing that an operator must see.
+    fn handshake_failed(
+        &self,
+        py: Python<'_>,
+        connection: ConnectionId,
+        error: &std::io::Error,
+    ) -> PyResult<()> {
+        let client = self
+            .connections
+            .get(&connection)
+            .map_or("", |record| record.client_text.as_str());
+        let log = &self.border.log;
+        log.debug(py, &format!("{client} - TLS handshake failed: {error}"))
     }
 
     fn closed(&mut self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
         let record = self.connections.remove(&connection);
         self.count_connections();
-        for exchange in self.border.of_connection(py, connection) {
-            exchange.get().disconnected(py, true)?;
+        for conversation in self.border.of_connection(py, connection) {
+            conversation.connection_lost(py)?;
         }
         if let Some(record) = record {
             self.trace_connection(py, &record, "HTTP connection lost")?;
@@ -227,14 +276,45 @@ impl Dispatch {
                 body: request.body,
                 body_complete: request.body_complete,
                 expects_continue: request.expects_continue,
-                request: logged,
+                request: Some(logged),
             },
         );
         let key = exchange.key();
-        let exchange = Py::new(py, exchange)?;
-        let call = AppCall::new(exchange.clone_ref(py), scope.dict.into_any().unbind());
-        let call = Bound::new(py, call)?;
-        self.tasks.start(py, border, &call, key, exchange)
+        let conversation = Conversation::Http(Py::new(py, exchange)?);
+        let scope = scope.dict.into_any().unbind();
+        self.tasks.start(py, border, key, conversation, scope)
+    }
+
+    /// Starts the application for a WebSocket. `--limit-concurrency` does not hold for them, as
+    /// with uvicorn; they count towards it.
+    fn handshake(
+        &self,
+        py: Python<'_>,
+        connection: Arc<ConnectionRecord>,
+        handshake: Handshake,
+    ) -> PyResult<()> {
+        let border = &self.border;
+        self.trace_connection(py, &connection, "Upgrading to WebSocket")?;
+        let scope = border.scopes.make_websocket(py, &connection, &handshake)?;
+        let logged = LoggedRequest {
+            head: handshake.head,
+            client_text: match scope.forwarded_client {
+                Some(text) => ClientText::Forwarded(text),
+                None => ClientText::Peer,
+            },
+        };
+        let socket = WebSocket::new(Arc::clone(border), connection, handshake.stream, logged);
+        let key = socket.key();
+        let conversation = Conversation::WebSocket(Py::new(py, socket)?);
+        let scope = scope.dict.into_any().unbind();
+        self.tasks.start(py, border, key, conversation, scope)
+    }
+
+    fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
+        if let Some(record) = self.connections.get(&connection) {
+            self.trace_connection(py, record, "WebSocket connection lost")?;
+        }
+        self.border.log.info(py, "connection closed")
     }
 }
 
@@ -251,15 +331,18 @@ impl TaskMaker {
         })
     }
 
-    /// Starts the task of `call`. One that cannot finish at once is kept among those in flight.
+    /// Starts the task that calls the application. One that cannot finish at once is kept among
+    /// those in flight.
     fn start(
         &self,
         py: Python<'_>,
         border: &Border,
-        call: &Bound<'_, AppCall>,
         key: ExchangeKey,
-        exchange: Py<Exchange>,
+        conversation: Conversation,
+        scope: Py<PyAny>,
     ) -> PyResult<()> {
+        let call = AppCall::new(conversation.clone_ref(py), scope);
+        let call = Bound::new(py, call)?;
         let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
             // A task factory that somebody installed is to be used for our tasks as well.
@@ -274,12 +357,12 @@ impl TaskMaker {
                 let create = event_loop.getattr(intern!(py, "create_task"))?;
                 // A task copies the context that it is made in.
                 let task = if border.config.empty_context {
-                    empty_context(py)?.call_method1("run", (create, call))?
+                    empty_context(py)?.call_method1("run", (create, &call))?
                 } else {
-                    create.call1((call,))?
+                    create.call1((&call,))?
                 };
                 let task = task.unbind();
-                border.keep(key, Running { exchange, task });
+                border.keep(key, Running { conversation, task });
                 return Ok(());
             }
         };
@@ -290,10 +373,10 @@ impl TaskMaker {
         } else {
             self.eager_options.bind(py).clone()
         };
-        let task = eager.bind(py).call((call,), Some(&options))?;
+        let task = eager.bind(py).call((&call,), Some(&options))?;
         if !call.get().has_ended() {
             let task = task.unbind();
-            border.keep(key, Running { exchange, task });
+            border.keep(key, Running { conversation, task });
         }
         Ok(())
     }
@@ -327,6 +410,10 @@ fn refuse_busy(
 fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
     let (connection, what) = match message {
         ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
+        ToDispatch::Secured { connection, .. } => (connection, "secured".to_owned()),
+        ToDispatch::HandshakeFailed { connection, .. } => {
+            (connection, "handshake failed".to_owned())
+        }
         ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
         ToDispatch::Event { connection, event } => {
             let what = match event {
@@ -342,6 +429,10 @@ fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
                 HttpEvent::Sent { stream, bytes } => {
                     format!("request {stream}: {bytes} bytes sent")
                 }
+                HttpEvent::Handshake(handshake) => format!("handshake {}", handshake.stream),
+                HttpEvent::WebSocket { stream, event } => {
+                    format!("WebSocket {stream}: {}", what_happened(event))
+                }
                 HttpEvent::Warning(warning) => text_of(*warning),
             };
             (connection, what)
@@ -354,6 +445,15 @@ fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
     Some(format!("{} {what}", ActorName::Connection(*connection)))
 }
 
+fn what_happened(event: &WsEvent) -> String {
+    match event {
+        WsEvent::Text(text) => format!("text of {} bytes", text.len()),
+        WsEvent::Binary(bytes) => format!("{} bytes", bytes.len()),
+        WsEvent::Disconnected { code, .. } => format!("ended with {code}"),
+        WsEvent::Sent { bytes } => format!("{bytes} bytes sent"),
+    }
+}
+
 fn text_of(warning: Warning) -> String {
     match warning {
         Warning::InvalidRequest(400) => "Invalid HTTP request received.".to_owned(),
@@ -362,6 +462,15 @@ fn text_of(warning: Warning) -> String {
             format!("Invalid HTTP request received: {status} {phrase}.")
         }
         Warning::UnsupportedUpgrade => "Unsupported upgrade request.".to_owned(),
+        Warning::WebSocketsOff => {
+            "Unsupported upgrade request: a client asks for a WebSocket, and \
+             WebSockets are switched off. Start without '--ws none' to serve them."
+                .to_owned()
+        }
+        Warning::InvalidHandshake(status) => {
+            let phrase = reason_phrase(status);
+            format!("Invalid WebSocket handshake received: {status} {phrase}.")
+        }
         Warning::UnwritableResponse(status) => format!(
             "The HTTP engine cannot send this response (status {status}); answered 500 in its place."
         ),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::asgi::lent::LentObject;
 use pyo3::prelude::*;
 use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
@@ -47,6 +48,7 @@ impl Drive {
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
+        released: &Mailbox<LentObject>,
     ) -> PyResult<()> {
         match self {
             #[cfg(unix)]
@@ -54,6 +56,7 @@ impl Drive {
             Drive::Threads(threads) => {
                 threads.waker.awake();
                 mailbox.wake_with(threads.waker.waker());
+                released.wake_with(threads.waker.waker());
                 Ok(())
             }
         }

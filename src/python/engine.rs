@@ -4,15 +4,16 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
+use smolcorn_actors::tls::TlsAcceptance;
 
 use super::dispatch::Dispatch;
 #[cfg(unix)]
@@ -26,20 +27,24 @@ use super::wake::DescriptorWaker;
 use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::access::AccessLogger;
 use crate::asgi::border::{Border, BorderConfig, SharedBorder};
+use crate::asgi::lent::LentObject;
 use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::proxy::TrustList;
+use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
 
 /// The actors of one server, for one loop and one application.
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct Engine {
     config: Config,
+    tls: Option<Arc<TlsServer>>,
     state: Mutex<State>,
     border: SharedBorder,
-    released: flume::Receiver<pyo3::pybacked::PyBackedBytes>,
+    /// Taken when the engine starts.
+    released: Mutex<Option<Mailbox<LentObject>>>,
 }
 
 enum State {
@@ -68,7 +73,12 @@ impl Engine {
         on_idle: Py<PyAny>,
         on_limit: Py<PyAny>,
     ) -> PyResult<Engine> {
-        let config = settings::native(settings)?.get().config.clone();
+        let native = settings::native(settings)?;
+        let config = native.get().config.clone();
+        let tls = native
+            .get()
+            .tls(None)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let requests_max: Option<u64> = settings.getattr("limit_max_requests")?.extract()?;
         let trusted = config.forwarded_allow_ips.as_deref();
         let trust = config
@@ -83,13 +93,14 @@ impl Engine {
             state.map(Bound::unbind),
             trust,
         )?;
-        let (home, released) = flume::unbounded();
+        let (home, released) = mailbox();
         let border = Border::new(
             py,
             event_loop,
             app,
             BorderConfig {
                 write_buffer_max: config.output.unsent_bytes_max as u64,
+                ws_unread_max: config.http.websocket.machine.queue_messages_max,
                 concurrency_max: config.limit_concurrency,
                 requests_max,
                 empty_context: config.reset_contextvars,
@@ -103,17 +114,21 @@ impl Engine {
         )?;
         Ok(Engine {
             config,
+            tls,
             state: Mutex::new(State::New),
             border: Arc::new(border),
-            released,
+            released: Mutex::new(Some(released)),
         })
     }
 
     /// Registers with the loop and begins to accept.
     fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
-        if !matches!(*self.state(), State::New) {
-            return Err(PyRuntimeError::new_err("The engine has been started."));
-        }
+        let released = self
+            .released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| PyRuntimeError::new_err("The engine has been started."))?;
         let listening = sockets
             .iter()
             .map(|socket| socket.get().listening())
@@ -124,7 +139,7 @@ impl Engine {
         smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
-        let turn = Turn::new(Arc::clone(&self.border), dispatch, self.released.clone());
+        let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(Some(callable.clone_ref(py)));
@@ -205,10 +220,11 @@ impl Engine {
         self.border.work_was_made(py)
     }
 
-    /// Lets `receive()` of all requests in flight say `http.disconnect`.
+    /// Lets `receive()` of all requests in flight say `http.disconnect`, and `websocket.disconnect`
+    /// that of all WebSockets.
     fn disconnect_streams(&self, py: Python<'_>) -> PyResult<()> {
-        for (exchange, _) in self.border.all(py) {
-            exchange.get().disconnected(py, false)?;
+        for (conversation, _) in self.border.all(py) {
+            conversation.server_stops(py)?;
         }
         Ok(())
     }
@@ -271,10 +287,17 @@ impl Engine {
         dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
         let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine);
-        let limits = Limits {
+        let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()
         };
+        if let Some(tls) = &self.config.tls {
+            limits.handshake_timeout = tls.handshake_timeout;
+        }
+        let tls = self.tls.as_ref().map(|tls| TlsAcceptance {
+            chooser: Arc::clone(tls) as _,
+            plaintext_answer: PLAINTEXT_ANSWER.into(),
+        });
         let running = match drive {
             #[cfg(unix)]
             Drive::Fused(fused) => match fused.executor() {
@@ -284,6 +307,7 @@ impl Engine {
                     &factory,
                     dispatch,
                     &limits,
+                    tls.as_ref(),
                 )?,
                 None => return Err(PyRuntimeError::new_err("The engine is on another thread.")),
             },
@@ -296,6 +320,7 @@ impl Engine {
                         &factory,
                         dispatch,
                         &limits,
+                        tls.as_ref(),
                     )?,
                     None => return Err(PyRuntimeError::new_err("The engine is closed.")),
                 }

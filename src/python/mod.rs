@@ -16,5 +16,6 @@ pub mod module;
 pub mod options;
 pub mod settings;
 pub mod sockets;
+pub mod tls;
 pub mod turn;
 pub mod wake;

@@ -18,6 +18,8 @@ pub mod core_module {
     use crate::python::settings::NativeConfig;
     #[pymodule_export]
     use crate::python::sockets::Socket;
+    #[pymodule_export]
+    use crate::python::tls::Tls;
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;

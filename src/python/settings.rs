@@ -3,19 +3,46 @@
 //! the engine starts (the interface it found, the limit with its jitter) the engine reads by name.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::tls::Tls;
 use crate::config::Config;
+use crate::tls::tickets::TicketSecret;
+use crate::tls::{TlsError, TlsServer};
 
 /// The native configuration, opaque to Python.
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct NativeConfig {
     /// The configuration.
     pub config: Config,
+    /// What it says of TLS, once the files were read.
+    tls: OnceLock<Arc<TlsServer>>,
+}
+
+impl NativeConfig {
+    fn new(config: Config) -> NativeConfig {
+        NativeConfig {
+            config,
+            tls: OnceLock::new(),
+        }
+    }
+
+    /// The server's side of TLS, if it is on. The files are read at the first call.
+    pub fn tls(&self, secret: Option<TicketSecret>) -> Result<Option<Arc<TlsServer>>, TlsError> {
+        let Some(config) = &self.config.tls else {
+            return Ok(None);
+        };
+        if let Some(tls) = self.tls.get() {
+            return Ok(Some(Arc::clone(tls)));
+        }
+        let tls = Arc::new(TlsServer::load(config, secret)?);
+        Ok(Some(Arc::clone(self.tls.get_or_init(|| tls))))
+    }
 }
 
 #[pymethods]
@@ -26,7 +53,17 @@ impl NativeConfig {
         let config = self.config.clone();
         config
             .with_late_environment(&|name| std::env::var(name).ok())
-            .map(|config| NativeConfig { config })
+            .map(NativeConfig::new)
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Reads certificates and keys; `None` without TLS. Raises ValueError with the text for the
+    /// user.
+    fn load_tls(&self, py: Python<'_>) -> PyResult<Option<Tls>> {
+        let secret = inherited_secret(py)?;
+        // An encrypted key may take a while.
+        py.detach(|| self.tls(secret))
+            .map(|tls| tls.map(Tls::new))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
@@ -72,13 +109,19 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
         "timeout_graceful_shutdown",
         config.graceful_shutdown_timeout.as_secs_f64(),
     )?;
-    let native = NativeConfig {
-        config: config.clone(),
-    };
+    let native = NativeConfig::new(config.clone());
     fields.set_item("native", Bound::new(py, native)?)?;
     py.import("smolcorn.config")?
         .getattr("Settings")?
         .call((), Some(&fields))
+}
+
+/// What the process that started this one has handed over. It is not for processes that the
+/// application starts.
+fn inherited_secret(py: Python<'_>) -> PyResult<Option<TicketSecret>> {
+    let environment = py.import("os")?.getattr("environ")?;
+    let text = environment.call_method1("pop", (TicketSecret::VARIABLE, ""))?;
+    Ok(TicketSecret::from_text(&text.extract::<String>()?))
 }
 
 /// The native configuration inside a `Settings`.

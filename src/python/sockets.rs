@@ -121,6 +121,6 @@ fn spec(config: &Config) -> BindSpec {
             listen_fds: variable("LISTEN_FDS"),
             listen_fdnames: variable("LISTEN_FDNAMES"),
         },
-        tls: false,
+        tls: config.tls.is_some(),
     }
 }

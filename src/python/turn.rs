@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
+use smolcorn_actors::mailbox::Mailbox;
 
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
+use crate::asgi::lent::LentObject;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
 const TIMER_SLACK: Duration = Duration::from_millis(50);
@@ -35,7 +36,7 @@ pub struct Turn {
     /// Who polls the connections; set once, when the loop has been asked what it can do.
     drive: OnceLock<Drive>,
     /// Written bytes objects on their way to be released.
-    released: flume::Receiver<PyBackedBytes>,
+    released: Mailbox<LentObject>,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -56,11 +57,7 @@ impl Drop for InTurn<'_> {
 
 impl Turn {
     /// The turn of a server that is not driven yet.
-    pub fn new(
-        border: SharedBorder,
-        dispatch: Dispatch,
-        released: flume::Receiver<PyBackedBytes>,
-    ) -> Turn {
+    pub fn new(border: SharedBorder, dispatch: Dispatch, released: Mailbox<LentObject>) -> Turn {
         Turn {
             border,
             dispatch: Mutex::new(dispatch),
@@ -90,7 +87,7 @@ impl Turn {
         self.border.in_turn.store(true, Ordering::Relaxed);
         let in_turn = InTurn(&self.border);
 
-        drive.begin(py, dispatch.mailbox())?;
+        drive.begin(py, dispatch.mailbox(), &self.released)?;
         dispatch.deliver(py)?;
         let more_work = drive.finish(py);
 

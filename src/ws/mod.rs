@@ -1,5 +1,5 @@
 //! WebSocket (RFC 6455) on one connection: the vocabulary between the protocol machine and the
-//! application.
+//! application, and the machine itself.
 //!
 //! ```text
 //!   bytes -> WebSocket machine --WsEvent--> dispatch actor
@@ -9,6 +9,22 @@
 //! A WebSocket begins as an HTTP request, so its messages travel inside
 //! [`HttpEvent`](crate::http::HttpEvent) and [`HttpCommand`](crate::http::HttpCommand), under the
 //! number of that request. Nothing in this folder does I/O or knows of Python.
+//!
+//! `handshake` judges the request. [`machine::WsMachine`] takes the connection over when the
+//! application has accepted and the response 101 is in the outbox; its module says how. `native`
+//! is our own engine: `frame` is the layout of a frame, `mask` the masks, `message` a message on
+//! its way in, `close` what close frames say, `deflate` compression.
+
+pub mod close;
+pub mod deflate;
+pub mod frame;
+pub mod handshake;
+pub mod limits;
+pub mod machine;
+pub mod mask;
+pub mod message;
+pub mod native;
+pub mod shared;
 
 use smolcorn_actors::outbox::Payload;
 
@@ -19,17 +35,23 @@ pub enum WsEvent {
     Text(String),
     /// A whole binary message, fragments joined.
     Binary(Vec<u8>),
-    /// The connection is over: sent exactly once, and nothing comes after it.
+    /// The connection is over: sent exactly once, and nothing comes after it. It is sent when the
+    /// peer closes, when either side breaks the connection, and right after
+    /// [`WsCommand::Close`], without waiting for the peer's answer. Messages that the application
+    /// has sent since are dropped, and no credit comes for them.
     Disconnected {
         /// A close code as ASGI reports it (RFC 6455, section 7.4; 1005 and 1006 included).
         code: u16,
         /// The peer's or our own reason.
         reason: String,
-        /// True when no close frame was exchanged: `send()` shall raise.
+        /// True when the connection broke without a close frame in either direction: then
+        /// closing it is an error as much as sending.
         gone: bool,
     },
     /// So many more bytes of messages are with the kernel (credit for the application's `send()`),
-    /// counted as the application gave them, without framing and before compression.
+    /// counted as the application gave them, without framing and before compression. Portions
+    /// smaller than [`WsConfig::credit_bytes_min`](limits::WsConfig::credit_bytes_min) are not
+    /// told until there is more.
     Sent {
         /// How many.
         bytes: u64,
@@ -49,7 +71,7 @@ pub enum WsCommand {
     },
     /// Begin the closing handshake.
     Close {
-        /// A code that may be sent (RFC 6455, section 7.4).
+        /// A code that may be sent (RFC 6455, section 7.4); 1005 sends a close frame without one.
         code: u16,
         /// At most 123 bytes.
         reason: String,

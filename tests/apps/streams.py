@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import sys
 
 from apps.asgi import (
     Receive,
@@ -203,3 +204,25 @@ async def polls(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     await answer(send, b"%d" % grown)
+
+
+tasks: set[asyncio.Task[None]] = set()
+
+
+@app.route("/lent")
+async def lent(scope: Scope, receive: Receive, send: Send) -> None:
+    """A large body of its own; reports when the server has let go of it."""
+    ticket = query(scope)["ticket"]
+    large = b"x" * 300_000
+    ours = sys.getrefcount(large)
+
+    async def watch() -> None:
+        while sys.getrefcount(large) > ours:
+            await asyncio.sleep(0.002)
+        report_as(ticket, "released")
+
+    await send(start())
+    await send(body(large))
+    task = asyncio.get_running_loop().create_task(watch())
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

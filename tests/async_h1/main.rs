@@ -21,18 +21,22 @@ mod framing;
 mod peer;
 #[path = "../h1_machine/timeouts.rs"]
 mod timeouts;
+#[path = "../h1_machine/websocket.rs"]
+mod websocket;
 
 use std::rc::Rc;
 
 use smolcorn::config::HttpConfig;
 use smolcorn::http::async_h1::{AsyncH1, within_limits};
+use smolcorn::http::machine::HttpMachine;
 use smolcorn::http::shared::Shared;
 
 /// What is under test.
-type Machine = AsyncH1;
+type Machine = HttpMachine;
 
 fn machine(config: HttpConfig) -> Machine {
-    AsyncH1::new(Rc::new(Shared::new(within_limits(config))))
+    let shared = Rc::new(Shared::new(within_limits(config)));
+    HttpMachine::AsyncH1(Box::new(AsyncH1::new(shared)))
 }
 
 /// Settings for `count` random cases. A failure prints its input, which then becomes a test.

@@ -57,6 +57,7 @@ impl Server {
             &HttpFactory::new(HttpConfig::default(), engine),
             &dispatch,
             &Limits::default(),
+            None,
         )
         .unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -133,7 +134,10 @@ impl Application {
                 self.connections.remove(&connection).unwrap();
             }
             ToDispatch::AcceptFailed { error, .. } => panic!("{error}"),
-            ToDispatch::ListenerStopped { .. } | ToDispatch::Trace { .. } => {}
+            ToDispatch::Secured { .. }
+            | ToDispatch::HandshakeFailed { .. }
+            | ToDispatch::ListenerStopped { .. }
+            | ToDispatch::Trace { .. } => {}
         }
     }
 }

@@ -85,6 +85,9 @@ impl Promises {
                 assert!(*last || !data.is_empty());
                 self.body_complete = *last;
             }
+            HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
+                panic!("no WebSocket was asked for")
+            }
             HttpEvent::Disconnect { stream, gone } => {
                 assert_eq!(*stream, self.stream);
                 assert!(

@@ -63,7 +63,11 @@ impl Echo {
                         self.answer(peer, stream);
                     }
                 }
-                HttpEvent::Disconnect { .. } | HttpEvent::Sent { .. } | HttpEvent::Warning(_) => {}
+                HttpEvent::Disconnect { .. }
+                | HttpEvent::Sent { .. }
+                | HttpEvent::Warning(_)
+                | HttpEvent::Handshake(_)
+                | HttpEvent::WebSocket { .. } => {}
             }
         }
     }

@@ -22,18 +22,20 @@ mod responses;
 mod stream;
 mod timeouts;
 mod uploads;
+mod websocket;
 
 use std::rc::Rc;
 
 use smolcorn::config::HttpConfig;
 use smolcorn::http::h1::H1;
+use smolcorn::http::machine::HttpMachine;
 use smolcorn::http::shared::Shared;
 
 /// What is under test.
-type Machine = H1;
+type Machine = HttpMachine;
 
 fn machine(config: HttpConfig) -> Machine {
-    H1::new(Rc::new(Shared::new(config)))
+    HttpMachine::Native(H1::new(Rc::new(Shared::new(config))))
 }
 
 /// Settings for `count` random cases. A failure prints its input, which then becomes a test.

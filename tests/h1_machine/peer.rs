@@ -46,7 +46,11 @@ impl Peer {
             server: false,
             extra: Vec::new(),
         };
-        Peer::with_config(HttpConfig { limits, headers })
+        Peer::with_config(HttpConfig {
+            limits,
+            headers,
+            ..HttpConfig::default()
+        })
     }
 
     pub fn with_config(config: HttpConfig) -> Peer {
@@ -334,6 +338,17 @@ pub fn describe(event: Option<&HttpEvent>) -> String {
         Some(HttpEvent::Warning(Warning::UnsupportedUpgrade)) => {
             "warning: unsupported upgrade".to_owned()
         }
+        Some(HttpEvent::Warning(Warning::WebSocketsOff)) => "warning: websockets off".to_owned(),
+        Some(HttpEvent::Warning(Warning::InvalidHandshake(status))) => {
+            format!("warning: invalid handshake {status}")
+        }
+        Some(HttpEvent::Handshake(handshake)) => format!(
+            "handshake {}: {} {:?}",
+            handshake.stream,
+            String::from_utf8_lossy(handshake.head.path()),
+            handshake.subprotocols,
+        ),
+        Some(HttpEvent::WebSocket { stream, event }) => format!("websocket {stream}: {event:?}"),
         Some(HttpEvent::Warning(Warning::UnwritableResponse(status))) => {
             format!("warning: unwritable response {status}")
         }

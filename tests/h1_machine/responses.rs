@@ -4,6 +4,7 @@ use std::io::Write;
 
 use smolcorn::http::HttpCommand;
 use smolcorn::http::field::BadHeader;
+use smolcorn::http::limits::UNSENT_BYTES_MAX;
 use smolcorn::http::response::ResponseHead;
 use smolcorn_actors::protocol::Close;
 
@@ -210,6 +211,24 @@ fn early_hints() {
         links: links(),
     });
     assert_eq!(peer.wire(), "", "HTTP/1.0 has no interim responses");
+}
+
+#[test]
+fn early_hints_that_nobody_reads_are_not_piled_up() {
+    let mut peer = ask("GET / HTTP/1.1", "");
+    peer.stall();
+    for _ in 0..10_000 {
+        peer.command(HttpCommand::EarlyHint {
+            stream: 1,
+            links: vec![b"</a.css>; rel=preload".to_vec()],
+        });
+    }
+    peer.resume();
+    let hints = peer.wire();
+    assert!(hints.len() > UNSENT_BYTES_MAX as usize);
+    assert!(hints.len() < UNSENT_BYTES_MAX as usize + 100);
+    peer.answer(1, "");
+    assert_eq!(peer.wire(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 }
 
 fn announcing(headers: &[(&str, &str)]) -> ResponseHead {

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,12 +16,12 @@ from typing import Any
 
 from harness.deadline import DEADLINE_SECONDS, Deadline
 from harness.output import Output
-from harness.wire import Wire
+from harness.wire import TlsWire, Wire
 
 TESTS = Path(__file__).resolve().parent.parent
 REPORTS_FD = "TEST_REPORTS_FD"
 BANNER = (
-    r"running on (?:https?://(?P<host>\[[^\]]*\]|[^:/ ]*):(?P<port>\d+)"
+    r"running on (?:(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^:/ ]*):(?P<port>\d+)"
     r"|unix socket (?P<path>.+?)|socket (?P<socket>.+?)) \(Press CTRL\+C to quit\)"
 )
 # Settings of whoever runs the tests that must not reach the program.
@@ -105,6 +106,7 @@ class Server:
         self.process.stderr.close()
         self._reports_taken: dict[str, int] = {}
         self.address: tuple[str, int] | str | None = None
+        self.scheme = "http"
         self.mark_use()
 
     def mark_use(self) -> None:
@@ -127,6 +129,7 @@ class Server:
         """Waits for the banner, and learns from it where the server listens."""
         found = self.stderr.wait_for(BANNER, seconds=seconds)
         if found["port"]:
+            self.scheme = found["scheme"]
             host = found["host"].strip("[]")
             self.address = (
                 {"": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(host, host),
@@ -155,11 +158,33 @@ class Server:
         connection.connect(target)
         return Wire(connection)
 
+    def connect_tls(
+        self,
+        context: ssl.SSLContext,
+        name: str | None = "localhost",
+        *,
+        session: ssl.SSLSession | None = None,
+        receive_buffer: int | None = None,
+    ) -> TlsWire:
+        """Opens a TLS connection, and asks for `name`."""
+        wire = self.connect(receive_buffer=receive_buffer)
+        try:
+            secured = context.wrap_socket(
+                wire.socket,
+                server_hostname=name,
+                session=session,
+                suppress_ragged_eofs=False,
+            )
+        except BaseException:
+            wire.close()
+            raise
+        return TlsWire(secured)
+
     def url(self, path: str = "/") -> str:
-        """An http URL on this server."""
+        """A URL on this server."""
         assert isinstance(self.address, tuple)
         host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
-        return f"http://{host}:{self.address[1]}{path}"
+        return f"{self.scheme}://{host}:{self.address[1]}{path}"
 
     def ticket(self) -> str:
         """A new name under which an application reports what it saw during one request."""
@@ -224,9 +249,20 @@ class Server:
         asleep = 0
         while asleep < 20:
             assert deadline.left(), "the main thread is always busy"
-            stat = Path(f"/proc/{self.pid}/task/{self.pid}/stat").read_text()
-            asleep = asleep + 1 if stat.rpartition(")")[2].split()[0] == "S" else 0
+            asleep = asleep + 1 if self._state(self.pid) == "S" else 0
             time.sleep(0.001)
+
+    def wait_until_stopped(self) -> None:
+        """Waits until a SIGSTOP has stopped all threads."""
+        deadline = Deadline()
+        tasks = Path(f"/proc/{self.pid}/task")
+        while any(self._state(int(task.name)) != "T" for task in tasks.iterdir()):
+            assert deadline.left(), "a thread goes on"
+            time.sleep(0.001)
+
+    def _state(self, thread: int) -> str:
+        stat = Path(f"/proc/{self.pid}/task/{thread}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0]
 
     def memory_peak_mib(self) -> float:
         """The largest resident size so far, MiB."""

@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 
@@ -205,6 +206,23 @@ class Wire:
             piece = b""
         self._buffer += piece
         self._ended = not piece
+
+
+class TlsWire(Wire):
+    """One TLS connection to the server."""
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        super().__init__(connection)
+        self.tls = connection
+        self.was_truncated = False
+        """The server's end came without a `close_notify`."""
+
+    def _fill(self, deadline: Deadline, awaited: str) -> None:
+        try:
+            super()._fill(deadline, awaited)
+        except ssl.SSLEOFError:
+            self.was_truncated = True
+            self._ended = True
 
 
 def parse_headers(lines: bytes) -> list[tuple[bytes, bytes]]:

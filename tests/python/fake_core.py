@@ -24,6 +24,9 @@ class NativeConfig:
     workers: int | None = 1
     forwarded_allow_ips: str | None = None
 
+    def load_tls(self) -> None:
+        return None
+
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:
             raise Core.late_error

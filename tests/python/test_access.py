@@ -90,7 +90,6 @@ def test_logging_switched_off_as_a_whole() -> None:
         logging.disable(logging.INFO)
         try:
             assert access.native_plan() is None
-            assert not access.wanted()
         finally:
             logging.disable(logging.NOTSET)
         assert access.native_plan() is not None
@@ -124,14 +123,6 @@ def test_a_replaced_standard_output() -> None:
         # A stream without a descriptor.
         configure_logging(settings())
         assert access.native_plan() is None
-
-
-def test_wanted() -> None:
-    assert access.wanted()
-    LOGGER.setLevel(logging.WARNING)
-    assert not access.wanted()
-    configure_logging(settings(access_log=False))
-    assert not access.wanted()
 
 
 def test_a_filter_finds_the_five_arguments() -> None:

@@ -4,6 +4,7 @@
 //! machine's events to the dispatch actor. What the bytes mean it does not know. Its mailbox is
 //! written by the dispatch actor ([`ToConnection::Command`]) and by its listener (drain, abort).
 
+mod handshake;
 mod input;
 mod machine;
 mod nursery;
@@ -43,6 +44,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 enum Phase {
     /// The machine was not called yet.
     New,
+    /// Neither was it now, for the TLS handshake goes on.
+    Handshake { until: Tick },
     /// Both directions are open.
     Open,
     /// The peer has said that it sends no more.
@@ -62,6 +65,12 @@ struct Connection<P: Protocol> {
     input: Input,
     machine: Machine<P>,
     phase: Phase,
+    /// The machine was called; a connection whose handshake fails never gets so far.
+    begun: bool,
+    /// Bytes that the stream took from the outbox and the kernel does not have yet.
+    taken_bytes: u64,
+    /// The machine is to be told that the server stops, once what has come is read.
+    drain_due: bool,
     /// Set while something waits to be written; moved on whenever the peer takes some.
     write_deadline: Option<Tick>,
     /// When to look whether the peer has gone.
@@ -140,6 +149,9 @@ impl<P: Protocol> Connection<P> {
             input: Input::default(),
             machine: Machine::new(protocol, id, dispatch, local),
             phase: Phase::New,
+            begun: false,
+            taken_bytes: 0,
+            drain_due: false,
             write_deadline: None,
             probe: None,
             timer: None,
@@ -152,12 +164,17 @@ impl<P: Protocol> Connection<P> {
     /// Does everything that can be done now.
     fn turn(&mut self, context: &mut Context<'_>) -> Step<()> {
         if let Phase::New = self.phase {
-            self.phase = Phase::Open;
             self.trace(|| "started".to_owned());
             self.timer = Some(self.nursery.local.timer(context.waker()));
-            self.machine.call(|protocol, io| protocol.begin(io));
+            self.begin();
         }
         self.take_mail(context)?;
+        if let Phase::Handshake { .. } = self.phase
+            && !self.shake_hands(context)?
+        {
+            self.set_timer();
+            return Ok(());
+        }
         let mut budget = Budget {
             reads: READS_PER_TURN,
             written_bytes: WRITTEN_PER_TURN_BYTES,
@@ -167,11 +184,12 @@ impl<P: Protocol> Connection<P> {
             let reading = self.read(context, &mut budget)?;
             if first {
                 // After the read: what came in time counts, even if we are late to look.
+                self.pass_drain();
                 self.pass_deadline();
                 first = false;
             }
             let writing = self.write(context, &mut budget)?;
-            self.close_if_done()?;
+            self.close_if_done(context)?;
             let more_input = self.shows_on() || (self.reads_on() && reading == Direction::Ready);
             let more_output = writing == Direction::Ready && !self.machine.outbox.is_empty();
             if !more_input && !more_output {
@@ -188,6 +206,20 @@ impl<P: Protocol> Connection<P> {
         Ok(())
     }
 
+    /// Calls the machine for the first time, or has it wait for a TLS handshake.
+    fn begin(&mut self) {
+        match self.stream {
+            Some(Stream::Tls(_)) => self.begin_handshake(),
+            _ => self.open(),
+        }
+    }
+
+    fn open(&mut self) {
+        self.phase = Phase::Open;
+        self.begun = true;
+        self.machine.call(|protocol, io| protocol.begin(io));
+    }
+
     fn take_mail(&mut self, context: &Context<'_>) -> Step<()> {
         self.mailbox.wake_with(context.waker());
         for message in self.mailbox.drain() {
@@ -200,11 +232,16 @@ impl<P: Protocol> Connection<P> {
                 }
                 ToConnection::Drain => {
                     trace_line(self.id, &self.nursery, || "drain".to_owned());
-                    self.machine.call(|protocol, io| protocol.drain(io));
+                    self.drain_due = true;
+                    if let Some(stream) = &mut self.stream {
+                        stream.assume_readable();
+                    }
                 }
                 ToConnection::Abort => {
                     trace_line(self.id, &self.nursery, || "abort".to_owned());
-                    self.machine.call(|protocol, io| protocol.lost(io));
+                    if self.begun {
+                        self.machine.call(|protocol, io| protocol.lost(io));
+                    }
                     return Err(StopReason::Aborted);
                 }
             }
@@ -217,7 +254,7 @@ impl<P: Protocol> Connection<P> {
         match self.phase {
             Phase::Open => self.machine.wants_input(),
             Phase::Lingering { .. } => true,
-            Phase::New | Phase::ReadClosed | Phase::Ended => false,
+            Phase::New | Phase::Handshake { .. } | Phase::ReadClosed | Phase::Ended => false,
         }
     }
 
@@ -297,6 +334,13 @@ impl<P: Protocol> Connection<P> {
         Ok(())
     }
 
+    fn pass_drain(&mut self) {
+        if self.begun && std::mem::take(&mut self.drain_due) {
+            self.input.show_again();
+            self.machine.call(|protocol, io| protocol.drain(io));
+        }
+    }
+
     fn pass_deadline(&mut self) {
         let now = self.nursery.local.clock().tick();
         if self.machine.deadline.is_some_and(|at| at <= now) {
@@ -324,22 +368,52 @@ impl<P: Protocol> Connection<P> {
                     written += count;
                     budget.written_bytes = budget.written_bytes.saturating_sub(count);
                 }
-                Some(Poll::Ready(Err(error))) => {
-                    let reason = if is_peers(&error) {
-                        StopReason::PeerGone
-                    } else {
-                        StopReason::Aborted
-                    };
-                    return Err(self.lost(reason));
-                }
+                Some(Poll::Ready(Err(error))) => return Err(self.broken(&error)),
             }
         };
         if written > 0 {
             self.write_deadline = None;
+        }
+        self.taken_bytes += written;
+        if self.has_unsent() && self.flush(context)? == Direction::Waiting {
+            return Ok(Direction::Waiting);
+        }
+        let sent = std::mem::take(&mut self.taken_bytes);
+        if sent > 0 && self.begun {
             self.input.show_again();
-            self.machine.call(|protocol, io| protocol.sent(written, io));
+            self.machine.call(|protocol, io| protocol.sent(sent, io));
         }
         Ok(direction)
+    }
+
+    /// True while the stream holds bytes that the kernel does not have.
+    fn has_unsent(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_unsent)
+    }
+
+    /// Hands what the stream holds to the kernel.
+    fn flush(&mut self, context: &mut Context<'_>) -> Step<Direction> {
+        let Some(stream) = &mut self.stream else {
+            return Err(StopReason::Aborted);
+        };
+        let flushed = stream.poll_flush(context);
+        if stream.take_progress() {
+            self.write_deadline = None;
+        }
+        match flushed {
+            Poll::Pending => Ok(Direction::Waiting),
+            Poll::Ready(Ok(())) => Ok(Direction::Ready),
+            Poll::Ready(Err(error)) => Err(self.broken(&error)),
+        }
+    }
+
+    /// Nothing can be written any more.
+    fn broken(&mut self, error: &io::Error) -> StopReason {
+        self.lost(if is_peers(error) {
+            StopReason::PeerGone
+        } else {
+            StopReason::Aborted
+        })
     }
 
     /// One write of what is in front; `None` when nothing waits.
@@ -363,13 +437,24 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Ends the connection as the machine asked for it, when everything is written.
-    fn close_if_done(&mut self) -> Step<()> {
+    fn close_if_done(&mut self, context: &mut Context<'_>) -> Step<()> {
         match self.machine.close {
             Close::Abort => return Err(StopReason::Aborted),
             Close::Open => return Ok(()),
             Close::Flush | Close::Linger if !self.machine.outbox.is_empty() => return Ok(()),
-            Close::Flush => return Err(StopReason::Finished),
-            Close::Linger => {}
+            Close::Flush | Close::Linger => {}
+        }
+        let goodbye = self
+            .stream
+            .as_mut()
+            .map(|stream| stream.poll_goodbye(context));
+        match goodbye {
+            Some(Poll::Pending) => return Ok(()),
+            // A peer that has gone need not be told.
+            Some(Poll::Ready(_)) | None => {}
+        }
+        if self.machine.close == Close::Flush {
+            return Err(StopReason::Finished);
         }
         match self.phase {
             Phase::Lingering { until, .. } => {
@@ -378,7 +463,7 @@ impl<P: Protocol> Connection<P> {
                 }
             }
             Phase::ReadClosed => return Err(StopReason::Finished),
-            Phase::New | Phase::Open | Phase::Ended => {
+            Phase::New | Phase::Handshake { .. } | Phase::Open | Phase::Ended => {
                 let shut = self.stream.as_ref().map(Stream::shutdown_write);
                 if !matches!(shut, Some(Ok(()))) {
                     return Err(StopReason::Finished);
@@ -396,7 +481,7 @@ impl<P: Protocol> Connection<P> {
 
     fn check_write_timeout(&mut self) -> Step<()> {
         let clock = self.nursery.local.clock();
-        if self.machine.outbox.is_empty() {
+        if self.machine.outbox.is_empty() && !self.has_unsent() {
             self.write_deadline = None;
         } else if let Some(at) = self.write_deadline {
             if at <= clock.tick() {
@@ -435,15 +520,15 @@ impl<P: Protocol> Connection<P> {
     }
 
     fn set_timer(&mut self) {
-        let linger = match self.phase {
-            Phase::Lingering { until, .. } => Some(until),
+        let phase = match self.phase {
+            Phase::Lingering { until, .. } | Phase::Handshake { until } => Some(until),
             _ => None,
         };
         let wanted = [
             self.machine.deadline,
             self.write_deadline,
             self.probe,
-            linger,
+            phase,
         ];
         let at = wanted.into_iter().flatten().min();
         if at != self.timer_at {
@@ -456,7 +541,9 @@ impl<P: Protocol> Connection<P> {
 
     /// Tells the machine that its connection is gone.
     fn lost(&mut self, reason: StopReason) -> StopReason {
-        self.machine.call(|protocol, io| protocol.lost(io));
+        if self.begun {
+            self.machine.call(|protocol, io| protocol.lost(io));
+        }
         reason
     }
 
@@ -468,7 +555,9 @@ impl<P: Protocol> Connection<P> {
         self.phase = Phase::Ended;
         if let Some(stream) = self.stream.take() {
             // Not an ordinary end: the peer must be able to see that something is missing.
-            let cut = self.machine.close == Close::Abort || !self.machine.outbox.is_empty();
+            let cut = self.machine.close == Close::Abort
+                || !self.machine.outbox.is_empty()
+                || stream.has_unsent();
             if cut || reason == StopReason::Panicked {
                 stream.reset_on_close();
             }

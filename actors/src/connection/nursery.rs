@@ -13,7 +13,8 @@ use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
 use crate::placement::Local;
 use crate::protocol::Protocol;
 use crate::server::Maker;
-use crate::stream::Stream;
+use crate::stream::{PlainStream, Stream, TlsStream};
+use crate::tls::TlsAcceptance;
 
 /// What a new connection is made of, on its way from the listener to its thread.
 pub(crate) struct Accepted<C> {
@@ -32,6 +33,8 @@ pub(crate) struct Nursery<P: Protocol> {
     pub make: Maker<P>,
     pub dispatch: DispatchAddress<P>,
     pub limits: Limits,
+    /// Absent: connections are in the clear.
+    pub tls: Option<TlsAcceptance>,
 }
 
 impl<P: Protocol> Nursery<P> {
@@ -46,7 +49,7 @@ impl<P: Protocol> Nursery<P> {
             listener,
         } = accepted;
         let stream = match self.local.register(socket) {
-            Ok(socket) => Stream::new(socket),
+            Ok(socket) => self.stream(PlainStream::new(socket)),
             Err(error) => {
                 // The peer sees a close; the listener's table must not keep the number.
                 let _ = listener.send(ToListener::Failed {
@@ -65,5 +68,14 @@ impl<P: Protocol> Nursery<P> {
         let nursery = Rc::clone(self);
         let connection = Connection::new(id, stream, protocol, mailbox, listener, nursery);
         self.local.spawn(connection);
+    }
+    fn stream(&self, socket: PlainStream) -> Stream {
+        match self.tls {
+            None => Stream::Plain(socket),
+            Some(_) => {
+                let buffer = Rc::clone(self.local.tls_buffer());
+                Stream::Tls(Box::new(TlsStream::new(socket, buffer)))
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ use socket2::Socket;
 #[cfg(unix)]
 use crate::reactor::edge::Reactor;
 use crate::socket::ReadySocket;
+use crate::stream::SharedBuffer;
 use crate::timers::{Clock, Timer, Wheel};
 
 /// Size of the buffer that all connections of a thread read into, bytes.
@@ -36,6 +37,8 @@ pub struct Local {
     clock: Clock,
     wheel: Rc<Wheel>,
     scratch: RefCell<Vec<u8>>,
+    /// What TLS streams read and copy through.
+    tls_buffer: SharedBuffer,
     /// Who has more to do in the next turn.
     deferred: RefCell<Vec<Waker>>,
 }
@@ -50,6 +53,7 @@ impl Local {
             clock: Clock::new(),
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            tls_buffer: SharedBuffer::default(),
             deferred: RefCell::default(),
         })
     }
@@ -63,6 +67,7 @@ impl Local {
             clock: Clock::new(),
             wheel: Wheel::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            tls_buffer: SharedBuffer::default(),
             deferred: RefCell::default(),
         })
     }
@@ -96,6 +101,11 @@ impl Local {
     /// The buffer that all actors of this thread read into, one after the other.
     pub(crate) fn scratch(&self) -> RefMut<'_, Vec<u8>> {
         self.scratch.borrow_mut()
+    }
+
+    /// The buffer that all TLS streams of this thread share.
+    pub(crate) fn tls_buffer(&self) -> &SharedBuffer {
+        &self.tls_buffer
     }
 
     /// Wakes a task in the next turn, and not within this one: it has had its share.

@@ -157,6 +157,11 @@ impl Registered {
         Poll::Pending
     }
 
+    /// The next read asks the system, whatever is known.
+    pub fn assume_readable(&self) {
+        self.source.readable.set(true);
+    }
+
     /// Stops waking for bytes to read; what comes meanwhile is remembered.
     pub fn pause_reading(&self) {
         self.source.wants_read.set(false);

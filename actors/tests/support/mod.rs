@@ -30,6 +30,7 @@ use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server::{self, Running};
+use smolcorn_actors::tls::{TlsAcceptance, TlsSession};
 use socket2::{Domain, Socket, Type};
 
 use lines::{Factory, Lines, Tell, Told};
@@ -55,6 +56,8 @@ pub fn in_each_placement(test: impl Fn(Kind)) {
 #[derive(Debug)]
 pub enum Seen {
     Opened(ConnectionId, Ends),
+    Secured(ConnectionId, TlsSession),
+    HandshakeFailed(ConnectionId, std::io::Error),
     Told(ConnectionId, Told),
     Closed(ConnectionId, StopReason),
     ListenerStopped(u32),
@@ -105,6 +108,18 @@ impl Server {
         limits: Limits,
         answer: Answer,
     ) -> Server {
+        Server::secured(kind, sockets, address, limits, answer, None)
+    }
+
+    /// With TLS, if there is an acceptance of it.
+    pub fn secured(
+        kind: Kind,
+        sockets: Vec<Socket>,
+        address: SocketAddr,
+        limits: Limits,
+        answer: Answer,
+        tls: Option<TlsAcceptance>,
+    ) -> Server {
         let (seen_sender, seen) = channel();
         let (reply_sender, replies) = channel();
         let (started_sender, started) = channel();
@@ -116,8 +131,8 @@ impl Server {
                 answer,
             };
             match kind {
-                Kind::Fused => drive_fused(sockets, &limits, watcher, &started_sender),
-                Kind::Threads => drive_threads(sockets, &limits, watcher, &started_sender),
+                Kind::Fused => drive_fused(sockets, &limits, tls, watcher, &started_sender),
+                Kind::Threads => drive_threads(sockets, &limits, tls, watcher, &started_sender),
             }
         });
         let (running, stop) = started.recv_timeout(PATIENCE).unwrap();
@@ -248,6 +263,13 @@ impl Watcher {
                 let _ = self.replies.send((connection, reply));
                 Seen::Opened(connection, ends)
             }
+            ToDispatch::Secured {
+                connection,
+                session,
+            } => Seen::Secured(connection, *session),
+            ToDispatch::HandshakeFailed { connection, error } => {
+                Seen::HandshakeFailed(connection, error)
+            }
             ToDispatch::Event { connection, event } => {
                 if let Told::Line(line) = &event
                     && let Some(tell) = (self.answer)(line)
@@ -286,7 +308,13 @@ pub fn wait_readable(descriptor: std::os::fd::BorrowedFd<'_>, deadline: Option<I
 }
 
 /// A small event loop around the fused placement.
-fn drive_fused(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, started: &Started) {
+fn drive_fused(
+    sockets: Vec<Socket>,
+    limits: &Limits,
+    tls: Option<TlsAcceptance>,
+    mut watcher: Watcher,
+    started: &Started,
+) {
     let fused = Fused::new().unwrap();
     let (dispatch, mailbox) = mailbox();
     let running = server::start(
@@ -295,6 +323,7 @@ fn drive_fused(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, star
         &Factory,
         &dispatch,
         limits,
+        tls.as_ref(),
     )
     .unwrap();
     let stopped = Arc::new(AtomicBool::new(false));
@@ -327,7 +356,13 @@ impl Wake for Unpark {
     }
 }
 
-fn drive_threads(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, started: &Started) {
+fn drive_threads(
+    sockets: Vec<Socket>,
+    limits: &Limits,
+    tls: Option<TlsAcceptance>,
+    mut watcher: Watcher,
+    started: &Started,
+) {
     let threads = IoThreads::start(2).unwrap();
     let (dispatch, mailbox): (_, DispatchMailbox<Lines>) = mailbox();
     let running = server::start(
@@ -336,6 +371,7 @@ fn drive_threads(sockets: Vec<Socket>, limits: &Limits, mut watcher: Watcher, st
         &Factory,
         &dispatch,
         limits,
+        tls.as_ref(),
     )
     .unwrap();
     let stopped = Arc::new(AtomicBool::new(false));

@@ -24,6 +24,7 @@ use pyo3::prelude::*;
 
 use super::awaitable;
 use super::connection::ConnectionRecord;
+use super::conversation::Conversation;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
@@ -47,6 +48,8 @@ struct State {
     head_only: bool,
     /// What the access log needs, until the response starts.
     request: Option<LoggedRequest>,
+    /// The response counts as one that was completed.
+    counted: bool,
     /// Body bytes the declared content-length still lacks; `None` when none was declared.
     body_missing_bytes: Option<u64>,
     /// Body bytes given to the connection and not yet with the kernel.
@@ -130,8 +133,8 @@ pub struct Opening {
     pub body_complete: bool,
     /// The client waits for `100 Continue`.
     pub expects_continue: bool,
-    /// For the access log.
-    pub request: LoggedRequest,
+    /// For the access log; `None` where the response is neither logged nor counted.
+    pub request: Option<LoggedRequest>,
 }
 
 impl Exchange {
@@ -152,7 +155,8 @@ impl Exchange {
                 },
                 phase: Phase::AwaitStart,
                 head_only: opening.head_only,
-                request: Some(opening.request),
+                counted: opening.request.is_some(),
+                request: opening.request,
                 body_missing_bytes: None,
                 unsent_bytes: 0,
                 senders: Vec::new(),
@@ -187,10 +191,14 @@ impl Exchange {
     // --- what the connection tells -----------------------------------------------------------
 
     /// More of the body has come.
-    pub fn body_came(&self, py: Python<'_>, data: &[u8], last: bool) -> PyResult<()> {
+    pub fn body_came(&self, py: Python<'_>, data: Vec<u8>, last: bool) -> PyResult<()> {
         let receivers = {
             let mut state = self.state();
-            state.inbound.body.extend_from_slice(data);
+            if state.inbound.body.is_empty() {
+                state.inbound.body = data;
+            } else {
+                state.inbound.body.extend_from_slice(&data);
+            }
             state.inbound.complete |= last;
             mem::take(&mut state.inbound.receivers)
         };
@@ -232,12 +240,12 @@ impl Exchange {
 impl Exchange {
     /// ASGI `receive`.
     fn receive(slf: &Bound<'_, Self>) -> ReceiveCall {
-        ReceiveCall::new(slf.clone().unbind())
+        ReceiveCall::new(Conversation::Http(slf.clone().unbind()))
     }
 
     /// ASGI `send`.
     fn send(slf: &Bound<'_, Self>, message: Py<PyAny>) -> SendCall {
-        SendCall::new(slf.clone().unbind(), message)
+        SendCall::new(Conversation::Http(slf.clone().unbind()), message)
     }
 }
 
@@ -253,7 +261,7 @@ impl LoggedRequest {
 
 /// Those of `futures` that somebody still waits for, and `new`. Cancelled calls leave theirs
 /// behind, and an application may make any number of them.
-fn still_waiting(
+pub fn still_waiting(
     py: Python<'_>,
     futures: Vec<Py<PyAny>>,
     new: &Py<PyAny>,
@@ -268,7 +276,8 @@ fn still_waiting(
     Ok(waiting)
 }
 
-fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
+/// Ends the waits of all of `futures`.
+pub fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
     for future in futures {
         awaitable::wake(py, future)?;
     }

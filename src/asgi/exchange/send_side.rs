@@ -48,6 +48,30 @@ impl Exchange {
         Ok(Sent::Accepted)
     }
 
+    /// Takes a message for a response that goes by other names: that of a WebSocket's handshake.
+    /// Only its body is still to come (`is_body`: that is what this is).
+    pub fn accept_body(
+        slf: &Bound<'_, Self>,
+        message: &Bound<'_, PyAny>,
+        name: &str,
+        is_body: bool,
+        expected: &str,
+    ) -> PyResult<Sent> {
+        let py = slf.py();
+        let exchange = slf.get();
+        if !is_body && exchange.outcome() != Outcome::Complete {
+            return Err(PyRuntimeError::new_err(format!(
+                "Expected ASGI message '{expected}', but got '{name}'."
+            )));
+        }
+        if let Some(future) = exchange.check_order(py, Kind::Body, name)? {
+            return Ok(Sent::Wait(future));
+        }
+        let (body, more) = message::read_body(message, &exchange.border.released)?;
+        exchange.body(py, body, more)?;
+        Ok(Sent::Accepted)
+    }
+
     /// Whether a message of this kind may come now; a future when it must wait for credit.
     fn check_order(&self, py: Python<'_>, kind: Kind, name: &str) -> PyResult<Option<Py<PyAny>>> {
         let expected = {
@@ -90,7 +114,8 @@ impl Exchange {
         Ok(Some(future))
     }
 
-    fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
+    /// Begins the response.
+    pub fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
         {
             let mut state = self.state();
             // Where no body goes out none is counted: frameworks send one with a 204 or 304, and
@@ -252,8 +277,14 @@ impl Exchange {
     }
 
     fn completed(&self, py: Python<'_>) -> PyResult<()> {
-        let receivers = mem::take(&mut self.state().inbound.receivers);
+        let (receivers, counted) = {
+            let mut state = self.state();
+            (mem::take(&mut state.inbound.receivers), state.counted)
+        };
         wake_all(py, &receivers)?;
+        if !counted {
+            return Ok(());
+        }
         self.border.response_completed(py)
     }
 

@@ -112,8 +112,8 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[("timeout-graceful-shutdown", "30")];
 /// Names that we take beside uvicorn's: option, name.
 const OTHER_CHOICES: &[(&str, &str)] = &[("http", "async-h1")];
 
-/// Options that only we take several times.
-const OTHER_REPEATABLE: &[&str] = &["env-file"];
+/// What may be given several times here, and not there.
+const REPEATABLE: &[&str] = &["env-file", "ssl-keyfile", "ssl-certfile"];
 
 fn kind_name(kind: Kind, repeatable: bool) -> String {
     let name = match kind {
@@ -154,7 +154,7 @@ fn every_option_of_uvicorn_is_in_the_table_as_it_is_there() {
         for (_, choice) in OTHER_CHOICES.iter().filter(|(other, _)| *other == name) {
             kind.push_str(&format!(" {choice}"));
         }
-        let repeatable = spec.repeatable && !OTHER_REPEATABLE.contains(&name);
+        let repeatable = spec.repeatable && !REPEATABLE.contains(&name);
         assert_eq!(kind_name(spec.kind, repeatable), kind, "{name}");
     }
 }
@@ -219,6 +219,9 @@ fn our_own_options_are_there() {
             "timeout-write",
             "io-threads",
             "python",
+            "ssl-min-version",
+            "ssl-handshake-timeout",
+            "ssl-reload-interval",
             "print-config",
         ]
     );

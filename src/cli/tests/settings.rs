@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::super::options::{self, Kind, OptionSpec, Status};
 use super::*;
-use crate::config::{EventLoop, HttpEngine, Interface, Lifespan, LogLevel, Placement, WebSockets};
+use crate::config::{
+    CertificateFiles, ClientCertificates, EventLoop, HttpEngine, Interface, Lifespan, LogLevel,
+    Placement, Secret, TlsConfig, TlsVersion, WebSockets,
+};
 
 #[test]
 fn without_options_every_setting_has_its_default() {
@@ -38,6 +41,8 @@ fn other_value(spec: &OptionSpec) -> Option<&'static str> {
         ("loop", _) => "asyncio",
         ("workers", _) => "1",
         ("ws", _) => "none",
+        ("ssl-version", _) => "5",
+        ("ssl-cert-reqs", _) => "2",
         (_, Kind::Action(_)) => return None,
         (_, Kind::Boolean | Kind::Pair(_)) => "false",
         (_, Kind::Choice(words) | Kind::ChoiceOrImport(words)) => words.last()?,
@@ -51,14 +56,20 @@ fn other_value(spec: &OptionSpec) -> Option<&'static str> {
 
 #[test]
 fn every_option_that_is_ready_changes_a_setting() {
-    let default = config(&["--uds=/x", "m:a"]);
+    // Some need another one to mean anything.
+    let needed = [
+        ("SMOLCORN_UDS", "/x"),
+        ("SMOLCORN_SSL_CERTFILE", "c"),
+        ("SMOLCORN_SSL_CA_CERTS", "ca"),
+    ];
+    let default = config_with(&["m:a"], &needed);
     for spec in options::all().filter(|spec| spec.status != Status::Planned) {
         let Some(value) = other_value(spec) else {
             continue;
         };
         let variable = spec.variables().into_iter().next().unwrap();
-        // `--uds-mode` needs a socket; the first of two values for one variable counts.
-        let env = [(variable.as_str(), value), ("SMOLCORN_UDS", "/x")];
+        // The first of two values for one variable counts.
+        let env = [&[(variable.as_str(), value)], &needed[..]].concat();
         assert_ne!(config_with(&["m:a"], &env), default, "{}", spec.name);
     }
 }
@@ -81,6 +92,90 @@ fn the_application() {
     assert_eq!(config.lifespan, Lifespan::On);
     assert_eq!(config.root_path, "/api");
     assert!(config.reset_contextvars);
+}
+
+#[test]
+fn tls() {
+    let found = config(&[
+        "--ssl-certfile=a.pem",
+        "--ssl-keyfile=a.key",
+        "--ssl-certfile=b.pem",
+        "--ssl-keyfile=b.key",
+        "--ssl-keyfile-password=secret",
+        "--ssl-version=17",
+        "--ssl-min-version=1.3",
+        "--ssl-cert-reqs=1",
+        "--ssl-ca-certs=ca.pem",
+        "--ssl-ciphers=ECDHE+AESGCM",
+        "--ssl-handshake-timeout=2.5",
+        "--ssl-reload-interval=0",
+        "m:a",
+    ]);
+    let pair = |name: &str| CertificateFiles {
+        certificate: format!("{name}.pem").into(),
+        key: Some(format!("{name}.key").into()),
+    };
+    let tls = found.tls.unwrap();
+    assert_eq!(
+        tls,
+        TlsConfig {
+            certificates: vec![pair("a"), pair("b")],
+            key_password: Some(Secret("secret".to_owned())),
+            version_min: TlsVersion::Tls13,
+            version_max: TlsVersion::Tls13,
+            client_certificates: ClientCertificates::Optional,
+            ca_certs: Some("ca.pem".into()),
+            ciphers: Some("ECDHE+AESGCM".to_owned()),
+            handshake_timeout: Duration::from_millis(2500),
+            reload_interval: None,
+        }
+    );
+    assert!(!format!("{tls:?}").contains("secret"));
+    let names: Vec<_> = tls
+        .files()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(names, ["a.pem", "a.key", "b.pem", "b.key", "ca.pem"]);
+}
+
+#[test]
+fn tls_as_uvicorn_is_told_of_it() {
+    assert_eq!(
+        config(&["--ssl-certfile=", "--ssl-keyfile=", "m:a"]).tls,
+        None
+    );
+    let (version, list) = ("--ssl-version=2", "--ssl-ciphers=TLSv1");
+    assert_eq!(
+        config(&[version, list, "--ssl-cert-reqs=0", "m:a"]).tls,
+        None
+    );
+    let one = config(&["--ssl-certfile=all.pem", list, version, "m:a"])
+        .tls
+        .unwrap();
+    let expected = TlsConfig {
+        certificates: vec![CertificateFiles {
+            certificate: "all.pem".into(),
+            key: None,
+        }],
+        ..TlsConfig::default()
+    };
+    assert_eq!(one, expected);
+}
+
+#[test]
+fn several_certificates_in_one_variable() {
+    let separator = if cfg!(windows) { ";" } else { ":" };
+    let text = ["/etc/a cert.pem", "b.pem"].join(separator);
+    let tls = config_with(&["m:a"], &[("UVICORN_SSL_CERTFILE", &text)])
+        .tls
+        .unwrap();
+    let names: Vec<_> = tls
+        .files()
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(names, ["/etc/a cert.pem", "b.pem"]);
 }
 
 #[test]
@@ -213,7 +308,7 @@ fn io_threads_say_the_placement() {
 fn engines_and_loops() {
     let config = config(&["m:a", "--http=httptools", "--ws=none", "--loop=mine:make"]);
     assert_eq!(config.http_engine, HttpEngine::Native);
-    assert_eq!(config.websockets, WebSockets::Off);
+    assert_eq!(config.http.websocket.engine, WebSockets::Off);
     assert_eq!(
         config.event_loop,
         EventLoop::Factory("mine:make".to_owned())
@@ -226,9 +321,30 @@ fn the_names_of_engines_and_loops_mean_what_they_came_from() {
         assert_eq!(config(&["m:a", "--loop", name]).event_loop.as_str(), name);
     }
     for name in ["auto", "none"] {
-        assert_eq!(config(&["m:a", "--ws", name]).websockets.as_str(), name);
+        let config = config(&["m:a", "--ws", name]);
+        assert_eq!(config.http.websocket.engine.as_str(), name);
     }
     assert_eq!(config(&["m:a", "--http=auto"]).http_engine.as_str(), "auto");
+}
+
+#[test]
+fn websockets() {
+    let config = config(&[
+        "m:a",
+        "--ws-max-size=1000",
+        "--ws-max-queue=4",
+        "--ws-ping-interval=1.5",
+        "--ws-ping-timeout=0",
+        "--ws-per-message-deflate=false",
+        "--limit-write-buffer=100",
+    ]);
+    let machine = &config.http.websocket.machine;
+    assert_eq!(machine.message_bytes_max, 1000);
+    assert_eq!(machine.queue_messages_max, 4);
+    assert_eq!(machine.ping_interval, Duration::from_millis(1500));
+    assert_eq!(machine.ping_timeout, Duration::ZERO);
+    assert!(!machine.per_message_deflate);
+    assert_eq!(machine.unsent_bytes_max, 100);
 }
 
 #[test]

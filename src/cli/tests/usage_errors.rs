@@ -211,11 +211,7 @@ fn what_does_not_exist_yet_is_said() {
         ("--reload", "Option '--reload'"),
         ("--reload-delay=1", "Option '--reload-delay'"),
         ("--http2", "Option '--http2'"),
-        ("--ssl-keyfile=k", "Option '--ssl-keyfile'"),
-        ("--ssl-version=17", "Option '--ssl-version'"),
-        ("--ws-max-size=1", "Option '--ws-max-size'"),
         ("--workers=2", "Option '--workers' above 1"),
-        ("--ws=wsproto", "Invalid value for '--ws': 'wsproto'"),
         (
             "--interface=wsgi",
             "Invalid value for '--interface': 'wsgi'",
@@ -223,6 +219,70 @@ fn what_does_not_exist_yet_is_said() {
         ("--loop=zuvloop", "Invalid value for '--loop': 'zuvloop'"),
     ] {
         assert_eq!(message(&[option, "m:a"], &[]), yet(subject));
+    }
+}
+
+#[test]
+fn tls_options_that_mean_nothing_are_refused() {
+    let needs = |name: &str| format!("Option '{name}' needs '--ssl-certfile'.");
+    for (option, name) in [
+        ("--ssl-keyfile=k", "--ssl-keyfile"),
+        ("--ssl-keyfile-password=p", "--ssl-keyfile-password"),
+        ("--ssl-ca-certs=c", "--ssl-ca-certs"),
+        ("--ssl-cert-reqs=2", "--ssl-cert-reqs"),
+        ("--ssl-min-version=1.3", "--ssl-min-version"),
+    ] {
+        assert_eq!(message(&[option, "m:a"], &[]), needs(name));
+    }
+    let with_certificate =
+        |options: &[&str]| message(&[&["--ssl-certfile=c", "m:a"], options].concat(), &[]);
+    for (options, expected) in [
+        (
+            &["--ssl-cert-reqs=1"][..],
+            "Option '--ssl-cert-reqs' above 0 needs '--ssl-ca-certs'.",
+        ),
+        (
+            &["--ssl-cert-reqs=5"],
+            "Invalid value for '--ssl-cert-reqs': 5 is not one of 0 (none), 1 (optional), 2 \
+             (required).",
+        ),
+        (
+            &["--ssl-version=3"],
+            "Invalid value for '--ssl-version': 3 is a protocol before TLS 1.2, and those are not \
+             safe. There are 17 (TLS 1.2 and 1.3) and 5 (TLS 1.2).",
+        ),
+        (
+            &["--ssl-version=16"],
+            "Invalid value for '--ssl-version': 16 is for clients. A server's is 17.",
+        ),
+        (
+            &["--ssl-version=6"],
+            "Invalid value for '--ssl-version': 6 is not a protocol of Python's ssl.",
+        ),
+        (
+            &["--ssl-version=5", "--ssl-min-version=1.3"],
+            "Options '--ssl-min-version' and '--ssl-version' leave no version of TLS.",
+        ),
+        (
+            &["--ssl-min-version=1.1"],
+            "Invalid value for '--ssl-min-version': '1.1' is not one of '1.2', '1.3'.",
+        ),
+        (
+            &["--ssl-keyfile=k", "--ssl-keyfile=l"],
+            "There must be as many '--ssl-keyfile' as '--ssl-certfile', or none: there are 2 and 1.",
+        ),
+        (
+            &["--ssl-reload-interval=-1"],
+            "Invalid value for '--ssl-reload-interval': -1 is neither 0 nor in the range \
+             0.01<=x<=4294967295.",
+        ),
+        (
+            &["--ssl-handshake-timeout=0"],
+            "Invalid value for '--ssl-handshake-timeout': 0 is not in the range \
+             0.001<=x<=4294967295.",
+        ),
+    ] {
+        assert_eq!(with_certificate(options), expected);
     }
 }
 

@@ -4,6 +4,7 @@ use super::HttpIo;
 use super::codec::ResponseFraming;
 use crate::http::head::Version;
 use crate::http::{HttpEvent, StreamId};
+use crate::ws::handshake::Handshake;
 
 /// A request that the application is to answer.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Exchange<C> {
     /// The client waits for `100 Continue`, and nothing of the body has come.
     pub(super) awaits_continue: bool,
     pub(super) codec: C,
+    /// The request asks for a WebSocket: what accepting it takes.
+    pub(super) handshake: Option<Box<Handshake>>,
     /// Decoded bytes that the application has not taken.
     pub(super) unread: usize,
     pub(super) response: Response,

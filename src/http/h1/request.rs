@@ -5,9 +5,11 @@ use smolcorn_actors::protocol::Close;
 use super::codec::{Codec, ResponseFraming};
 use super::exchange::{Exchange, Response};
 use super::{HttpIo, Machine, State, set_timeout};
+use crate::config::WebSockets;
 use crate::http::head::{Parsed, Scan};
 use crate::http::refusal::Refusal;
 use crate::http::{HttpEvent, Request, StreamId, Warning};
+use crate::ws::handshake;
 
 impl<C: Codec> Machine<C> {
     /// Takes a head, and what has come of its body, or nothing.
@@ -55,6 +57,10 @@ impl<C: Codec> Machine<C> {
         io: &mut HttpIo<'_>,
     ) -> usize {
         let Parsed { head, meaning } = parsed;
+        let websocket = meaning.upgrade && handshake::is_asked_for(&head);
+        if websocket && self.shared.websocket().engine != WebSockets::Off {
+            return self.begin_handshake(head, &meaning, codec, behind, io);
+        }
         let limits = self.shared.limits();
         let mut body = Vec::new();
         let is_head = head.method() == "HEAD";
@@ -73,13 +79,18 @@ impl<C: Codec> Machine<C> {
             takes_trailers: meaning.takes_trailers,
             awaits_continue: meaning.expects_continue && taken == 0,
             codec,
+            handshake: None,
             unread: body.len(),
             response: Response::Awaited,
             told_disconnect: false,
             told_gone: false,
         };
         if meaning.upgrade {
-            io.emit(HttpEvent::Warning(Warning::UnsupportedUpgrade));
+            let warning = match websocket {
+                true => Warning::WebSocketsOff,
+                false => Warning::UnsupportedUpgrade,
+            };
+            io.emit(HttpEvent::Warning(warning));
         }
         io.emit(HttpEvent::Request(Box::new(Request {
             stream: self.stream,

@@ -206,12 +206,15 @@ impl<C: Codec> Machine<C> {
         links: &[Vec<u8>],
         io: &mut HttpIo<'_>,
     ) {
+        // A hint that would wait behind other bytes comes too late to be of use.
+        let congested = self.is_congested();
         let Some(exchange) = self.exchange(stream) else {
             return;
         };
         if exchange.version == Version::Http10
             || exchange.response != Response::Awaited
             || links.is_empty()
+            || congested
         {
             return;
         }

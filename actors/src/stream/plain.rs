@@ -1,16 +1,11 @@
 //! A connected socket, tcp or unix, as a stream of bytes.
-//!
-//! The task that owns it polls it; nothing here blocks. A broken stream is an error here and
-//! never a signal to the process.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::Shutdown;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_lite::io::{AsyncRead, AsyncWrite};
 use socket2::Socket;
 
 use crate::socket::ReadySocket;
@@ -20,17 +15,17 @@ use crate::socket::ReadySocket;
 const FILE_STEP_BYTES: u64 = 256 * 1024;
 
 /// A connected socket.
-pub struct Stream {
+pub struct PlainStream {
     socket: ReadySocket,
     /// False once the system has said that it cannot copy a file to this socket by itself.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     kernel_copies_files: bool,
 }
 
-impl Stream {
+impl PlainStream {
     /// The stream over a connected `socket`.
-    pub fn new(socket: ReadySocket) -> Stream {
-        Stream {
+    pub fn new(socket: ReadySocket) -> PlainStream {
+        PlainStream {
             socket,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             kernel_copies_files: true,
@@ -52,6 +47,29 @@ impl Stream {
         read
     }
 
+    /// Reads into `front`, and what does not fit there into `rest`; 0 is the end of what the peer
+    /// sends.
+    pub fn poll_read_two(
+        &mut self,
+        context: &mut Context<'_>,
+        front: &mut [u8],
+        rest: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let room = front.len() + rest.len();
+        let read = self.socket.poll_with_readable(context, |mut socket| {
+            socket.read_vectored(&mut [IoSliceMut::new(front), IoSliceMut::new(rest)])
+        });
+        if let Poll::Ready(Ok(taken)) = read {
+            self.socket.note_read(taken, room);
+        }
+        read
+    }
+
+    /// Lets the next read ask the system, whatever its reactor has told.
+    pub fn assume_readable(&mut self) {
+        self.socket.assume_readable();
+    }
+
     /// Writes what fits of `slices` and says how many bytes that was.
     pub fn poll_write_vectored(
         &mut self,
@@ -60,11 +78,6 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         self.socket
             .poll_with_writable(context, |socket| send(socket, slices))
-    }
-
-    /// Waits until there may be room to write.
-    pub fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_writable(context)
     }
 
     /// Writes what fits of the `len_bytes` bytes of a regular file from `offset` on, and says how
@@ -170,47 +183,11 @@ fn send(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 #[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Stream::poll_read(self.get_mut(), context, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Stream::poll_write_vectored(self.get_mut(), context, &[IoSlice::new(buffer)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Stream::poll_write_vectored(self.get_mut(), context, slices)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shutdown_write())
-    }
 }

@@ -1,0 +1,64 @@
+//! Settings of WebSocket connections, and limits that are no options.
+
+use std::time::Duration;
+
+/// Everything that the machines of a server need to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WsConfig {
+    /// Bytes of a message, after decompression (`--ws-max-size`). Above: 1009.
+    pub message_bytes_max: usize,
+    /// Messages that the application has not taken; at that number nothing more is read
+    /// (`--ws-max-queue`). Zero is one.
+    pub queue_messages_max: usize,
+    /// Between two pings (`--ws-ping-interval`); zero: none are sent.
+    pub ping_interval: Duration,
+    /// For the answer to a ping (`--ws-ping-timeout`); zero: none is awaited.
+    pub ping_timeout: Duration,
+    /// For the peer's answer to our close frame.
+    pub close_timeout: Duration,
+    /// Compress messages for peers that offer it (`--ws-per-message-deflate`).
+    pub per_message_deflate: bool,
+    /// Bytes of messages that may be unsent; above, the application's `send()` waits
+    /// (`--limit-write-buffer`). The machine does not enforce it; see
+    /// [`credit_bytes_min`](Self::credit_bytes_min).
+    pub unsent_bytes_max: usize,
+}
+
+impl Default for WsConfig {
+    fn default() -> WsConfig {
+        WsConfig {
+            message_bytes_max: 16 * 1024 * 1024,
+            queue_messages_max: 32,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(10),
+            per_message_deflate: true,
+            unsent_bytes_max: 64 * 1024,
+        }
+    }
+}
+
+impl WsConfig {
+    /// Sent bytes that are gathered before the application hears of them. So much may stay untold
+    /// for ever, so it is no more than a quarter of `unsent_bytes_max`, where a waiting `send()`
+    /// goes on.
+    pub fn credit_bytes_min(&self) -> u64 {
+        CREDIT_BYTES_MAX.min(self.unsent_bytes_max as u64 / 4)
+    }
+}
+
+/// Sent bytes that are gathered at most.
+const CREDIT_BYTES_MAX: u64 = 16 * 1024;
+
+/// Bytes of messages that the application has not taken, above which nothing more is read. So a
+/// connection holds this much, and one message.
+pub const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Payload of a control frame, bytes (RFC 6455, section 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+/// Reason in a close frame, bytes: a control frame's payload without the code.
+pub const REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
+
+/// Unsent bytes of pongs above which pings are not answered.
+pub const PONGS_UNSENT_BYTES_MAX: usize = 64 * 1024;

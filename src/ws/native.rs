@@ -1,0 +1,408 @@
+//! Our own engine: the WebSocket state machine of one connection.
+//!
+//! ```text
+//!           peer's close frame (answered), failure, peer gone, cut
+//!   Open ------------------------------------------------------------> Ended
+//!     |                                                                  ^
+//!     |  application closes, server stops        peer's close frame,     |
+//!     '----------------------------> Closing ----------------------------'
+//!                                                failure, gone, too late
+//! ```
+//!
+//! The application hears of the end ([`WsEvent::Disconnected`]) when the machine leaves `Open`.
+//! In `Closing` our close frame is sent: messages of the peer are skipped, its pings are not
+//! answered, and it has `close_timeout` from the moment the kernel has the frame.
+//!
+//! - `decoder` takes frames apart, `flow` counts what is on its way to the peer, `unread` what the
+//!   application has not taken, `keepalive` says when to ping.
+//! - Reading stops when `unread` is full. Control frames behind that are not seen either, so
+//!   `keepalive` rests meanwhile; that the peer goes away is the actor's to notice.
+//! - Nothing is allocated for a message but the message itself, and nothing is kept when all is
+//!   said.
+//! - A failure of the connection sends its code and reason in a close frame, and then reads and
+//!   drops what still comes for a while ([`Close::Linger`]), so that the peer gets to see the frame.
+
+pub mod decoder;
+mod flow;
+mod keepalive;
+mod unread;
+
+use std::rc::Rc;
+
+use smolcorn_actors::outbox::{COPY_MAX_BYTES, Outbox, Payload};
+use smolcorn_actors::protocol::{Close, Io, Protocol};
+
+use super::close::{self, Failure};
+use super::deflate::Deflate;
+use super::deflate::compress::{COMPRESSED_BYTES_MIN, Owner};
+use super::deflate::inflate::Inflater;
+use super::frame::{HEADER_BYTES_MAX, Opcode, write_header};
+use super::limits::PONGS_UNSENT_BYTES_MAX;
+use super::machine::Envelope;
+use super::message::Message;
+use super::shared::WsShared;
+use super::{WsCommand, WsEvent};
+use decoder::{Decoder, Item};
+use flow::Flow;
+use keepalive::{Due, Keepalive};
+use unread::Unread;
+
+/// The machine. `N` puts its events into the vocabulary of the connection that carries it.
+#[derive(Debug)]
+pub struct Native<N> {
+    envelope: N,
+    shared: Rc<WsShared>,
+    phase: Phase,
+    decoder: Decoder,
+    compression: Option<Compression>,
+    flow: Flow,
+    unread: Unread,
+    keepalive: Keepalive,
+    /// Where the last pong ends in the stream.
+    pongs_end: u64,
+    /// Bytes of pongs that may be unsent.
+    pongs_unsent_bytes: usize,
+    /// The peer will send nothing more.
+    eof: bool,
+}
+
+/// Our messages are compressed, as agreed on.
+#[derive(Debug)]
+struct Compression {
+    owner: Owner,
+    deflate: Deflate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Our close frame ends at `end` in the stream.
+    Closing {
+        end: u64,
+    },
+    Ended,
+}
+
+type WsIo<'a, N> = Io<'a, <N as Envelope>::Event>;
+
+impl<N: Envelope> Native<N> {
+    /// A machine for a connection whose handshake is done.
+    pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> Native<N> {
+        let config = shared.config();
+        let inflater = deflate
+            .as_ref()
+            .map(|deflate| Inflater::new(deflate, Rc::clone(&shared.decompressors)));
+        Native {
+            envelope,
+            phase: Phase::Open,
+            decoder: Decoder::new(config.message_bytes_max, inflater),
+            compression: deflate.map(|deflate| Compression {
+                owner: shared.compressors.borrow_mut().new_owner(),
+                deflate,
+            }),
+            flow: Flow::new(config.credit_bytes_min()),
+            unread: Unread::new(config.queue_messages_max),
+            keepalive: Keepalive::new(config.ping_interval, config.ping_timeout),
+            pongs_end: 0,
+            pongs_unsent_bytes: 0,
+            eof: false,
+            shared,
+        }
+    }
+
+    fn emit(&self, event: WsEvent, io: &mut WsIo<'_, N>) {
+        io.emit(self.envelope.wrap(event));
+    }
+
+    /// True while the application lags behind.
+    fn is_paused(&self) -> bool {
+        self.phase == Phase::Open && self.unread.is_full()
+    }
+
+    fn handle(&mut self, item: Item, behind: usize, io: &mut WsIo<'_, N>) {
+        match item {
+            Item::Message(message) => {
+                let (event, len) = match message {
+                    Message::Text(text) => {
+                        let len = text.len();
+                        (WsEvent::Text(text), len)
+                    }
+                    Message::Binary(bytes) => {
+                        let len = bytes.len();
+                        (WsEvent::Binary(bytes), len)
+                    }
+                };
+                self.unread.push(len);
+                self.emit(event, io);
+            }
+            Item::Ping(payload) => {
+                if self.phase == Phase::Open {
+                    self.answer_ping(payload.as_bytes(), io);
+                }
+            }
+            Item::Pong => {
+                if self.phase == Phase::Open
+                    && let Some(interval) = self.keepalive.pong()
+                {
+                    io.set_deadline(interval);
+                }
+            }
+            Item::Close { code, reason } => self.peer_closes(code, reason, behind, io),
+        }
+    }
+
+    /// The peer's close frame has come, and `behind` bytes more. The server closes the connection
+    /// first (RFC 6455, section 7.1.1).
+    fn peer_closes(&mut self, code: u16, reason: String, behind: usize, io: &mut WsIo<'_, N>) {
+        if self.phase == Phase::Open {
+            self.send_close(code, &reason, io);
+            self.tell_disconnected(code, reason, false, io);
+        }
+        let is_last = behind == 0;
+        self.end(if is_last { Close::Flush } else { Close::Linger }, io);
+    }
+
+    /// Begins the closing handshake.
+    fn close(&mut self, code: u16, reason: String, io: &mut WsIo<'_, N>) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let end = self.send_close(code, &reason, io);
+        self.tell_disconnected(code, reason, false, io);
+        self.phase = Phase::Closing { end };
+        self.decoder.skip_messages();
+        // The time for the answer begins when the frame is with the kernel.
+        io.clear_deadline();
+        if self.eof {
+            self.end(Close::Flush, io);
+        }
+    }
+
+    /// Fails the connection (RFC 6455, section 7.1.7).
+    fn fail(&mut self, failure: Failure, how: Close, io: &mut WsIo<'_, N>) {
+        if self.phase == Phase::Open {
+            self.send_close(failure.code, &failure.reason, io);
+            self.tell_disconnected(failure.code, failure.reason.into_owned(), false, io);
+        }
+        self.end(how, io);
+    }
+
+    /// The connection is of no use any more, and no close frame has come.
+    fn break_off(&mut self, how: Close, io: &mut WsIo<'_, N>) {
+        if self.phase == Phase::Open {
+            self.tell_disconnected(close::ABNORMAL, String::new(), true, io);
+        }
+        self.end(how, io);
+    }
+
+    fn tell_disconnected(&self, code: u16, reason: String, gone: bool, io: &mut WsIo<'_, N>) {
+        self.emit(WsEvent::Disconnected { code, reason, gone }, io);
+    }
+
+    fn end(&mut self, how: Close, io: &mut WsIo<'_, N>) {
+        self.phase = Phase::Ended;
+        io.clear_deadline();
+        io.close(how);
+    }
+
+    /// The peer sends nothing more, and all that it has sent is looked at.
+    fn settle_eof(&mut self, io: &mut WsIo<'_, N>) {
+        if self.phase != Phase::Ended {
+            self.break_off(Close::Flush, io);
+        }
+    }
+
+    fn send_message(&mut self, opcode: Opcode, payload: Payload, io: &mut WsIo<'_, N>) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let len = payload.len();
+        match &self.compression {
+            Some(compression) if len >= COMPRESSED_BYTES_MIN => {
+                let Compression { owner, deflate } = compression;
+                let mut compressors = self.shared.compressors.borrow_mut();
+                match compressors.compress(payload.as_bytes(), *owner, deflate) {
+                    Some(out) if out.len() <= COPY_MAX_BYTES => {
+                        push_copied(opcode, true, out, io.outbox);
+                    }
+                    Some(out) => {
+                        let payload = Payload::Owned(std::mem::take(out));
+                        push_whole(opcode, true, payload, io.outbox);
+                    }
+                    None => push_whole(opcode, false, payload, io.outbox),
+                }
+            }
+            _ => push_whole(opcode, false, payload, io.outbox),
+        }
+        self.flow.pushed(io.outbox);
+        self.flow.expect_credit(len);
+    }
+
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8], io: &mut WsIo<'_, N>) -> u64 {
+        push_copied(opcode, false, payload, io.outbox);
+        self.flow.pushed(io.outbox)
+    }
+
+    fn send_close(&mut self, code: u16, reason: &str, io: &mut WsIo<'_, N>) -> u64 {
+        io.outbox.append(|out| {
+            let len = close::payload_bytes(code, reason);
+            write_header(out, Opcode::Close, false, len);
+            close::write_payload(out, code, reason);
+        });
+        self.flow.pushed(io.outbox)
+    }
+
+    /// A peer that pings and does not read gets some answers later and the others never: it may
+    /// not fill the memory (RFC 6455, section 5.5.3, lets pongs be left out).
+    fn answer_ping(&mut self, payload: &[u8], io: &mut WsIo<'_, N>) {
+        if self.flow.has_sent(self.pongs_end) {
+            self.pongs_unsent_bytes = 0;
+        }
+        if self.pongs_unsent_bytes <= PONGS_UNSENT_BYTES_MAX {
+            self.pongs_unsent_bytes += payload.len() + 2;
+            self.pongs_end = self.send_control(Opcode::Pong, payload, io);
+        }
+    }
+
+    fn ping(&mut self, io: &mut WsIo<'_, N>) {
+        let payload = self.shared.random();
+        let end = self.send_control(Opcode::Ping, &payload, io);
+        if let Some(after) = self.keepalive.pinged(end) {
+            io.set_deadline(after);
+        }
+    }
+}
+
+/// Puts a frame into the outbox: a small payload as a copy behind its header, a large one as it
+/// is.
+fn push_whole(opcode: Opcode, deflated: bool, payload: Payload, outbox: &mut Outbox) {
+    let len = payload.len();
+    if len <= COPY_MAX_BYTES {
+        push_copied(opcode, deflated, payload.as_bytes(), outbox);
+    } else {
+        outbox.append(|out| write_header(out, opcode, deflated, len));
+        outbox.push(payload);
+    }
+}
+
+fn push_copied(opcode: Opcode, deflated: bool, payload: &[u8], outbox: &mut Outbox) {
+    outbox.append(|out| {
+        out.reserve(HEADER_BYTES_MAX + payload.len());
+        write_header(out, opcode, deflated, payload.len());
+        out.extend_from_slice(payload);
+    });
+}
+
+impl<N: Envelope> Protocol for Native<N> {
+    type Event = N::Event;
+    type Command = WsCommand;
+
+    fn begin(&mut self, io: &mut WsIo<'_, N>) {
+        match self.keepalive.interval() {
+            Some(interval) => io.set_deadline(interval),
+            None => io.clear_deadline(),
+        }
+    }
+
+    fn receive(&mut self, input: &[u8], io: &mut WsIo<'_, N>) -> usize {
+        self.keepalive.hear();
+        let mut used = 0;
+        while self.phase != Phase::Ended && !self.is_paused() {
+            let rest = input.get(used..).unwrap_or_default();
+            match self.decoder.next(rest) {
+                Ok((taken, None)) => {
+                    used += taken;
+                    if self.eof {
+                        self.settle_eof(io);
+                    }
+                    return used;
+                }
+                Ok((taken, Some(item))) => {
+                    used += taken;
+                    self.handle(item, rest.len() - taken, io);
+                }
+                Err(failure) => self.fail(failure, Close::Linger, io),
+            }
+        }
+        if self.phase == Phase::Ended {
+            input.len()
+        } else {
+            used
+        }
+    }
+
+    fn receive_eof(&mut self, unused: usize, io: &mut WsIo<'_, N>) {
+        self.eof = true;
+        if unused == 0 || !self.is_paused() {
+            self.settle_eof(io);
+        }
+    }
+
+    fn command(&mut self, command: WsCommand, io: &mut WsIo<'_, N>) {
+        match command {
+            WsCommand::Text(payload) => self.send_message(Opcode::Text, payload, io),
+            WsCommand::Binary(payload) => self.send_message(Opcode::Binary, payload, io),
+            WsCommand::Consumed { messages } => {
+                let was_paused = self.is_paused();
+                self.unread.take(messages);
+                if was_paused
+                    && !self.is_paused()
+                    && let Some(timeout) = self.keepalive.resume()
+                {
+                    io.set_deadline(timeout);
+                }
+            }
+            WsCommand::Close { code, reason } => self.close(code, reason, io),
+            WsCommand::Abort => self.break_off(Close::Abort, io),
+        }
+    }
+
+    fn sent(&mut self, bytes: u64, io: &mut WsIo<'_, N>) {
+        let credit = self.flow.sent(bytes);
+        match self.phase {
+            Phase::Open => {
+                if let Some(bytes) = credit {
+                    self.emit(WsEvent::Sent { bytes }, io);
+                }
+                let flow = &self.flow;
+                if let Some(timeout) = self.keepalive.sent(|end| flow.has_sent(end)) {
+                    io.set_deadline(timeout);
+                }
+            }
+            Phase::Closing { end } if self.flow.has_sent(end) => {
+                io.set_deadline(self.shared.config().close_timeout);
+                self.phase = Phase::Closing { end: u64::MAX };
+            }
+            Phase::Closing { .. } | Phase::Ended => {}
+        }
+    }
+
+    fn deadline(&mut self, io: &mut WsIo<'_, N>) {
+        match self.phase {
+            Phase::Open => match self.keepalive.due(!self.unread.is_full()) {
+                Due::Ping => self.ping(io),
+                Due::Wait(Some(after)) => io.set_deadline(after),
+                Due::Wait(None) => {}
+                Due::Dead => self.fail(Failure::ping_timeout(), Close::Flush, io),
+            },
+            Phase::Closing { .. } => self.end(Close::Flush, io),
+            Phase::Ended => {}
+        }
+    }
+
+    fn drain(&mut self, io: &mut WsIo<'_, N>) {
+        self.close(close::SERVICE_RESTART, String::new(), io);
+    }
+
+    fn lost(&mut self, io: &mut WsIo<'_, N>) {
+        self.break_off(Close::Flush, io);
+    }
+
+    fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::Open => !self.unread.is_full(),
+            Phase::Closing { .. } => true,
+            Phase::Ended => false,
+        }
+    }
+}

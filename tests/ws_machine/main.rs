@@ -1,0 +1,28 @@
+//! The WebSocket machine, by the wire: literal bytes in, literal bytes out.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod arbitrary;
+mod backpressure;
+mod closing;
+mod control;
+mod credit;
+mod cuts;
+mod data;
+mod deflate;
+mod echo;
+mod failures;
+mod fragments;
+mod keepalive;
+mod limits;
+mod peer;
+mod utf8;
+mod wire;
+
+/// Settings for `count` random cases. A failure prints its input, which then becomes a test.
+fn cases(count: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::with_cases(count)
+    }
+}
