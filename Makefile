@@ -117,7 +117,8 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
-	$(TOOLS)/bin/mypy python
+	$(TOOLS)/bin/mypy python examples/embedded.py
+	$(TOOLS)/bin/pyright --pythonpath $(TOOLS)/bin/python
 	$(TOOLS)/bin/mypy src/embed .ci
 	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/apps/plain.py
 
