@@ -7,9 +7,11 @@ PYTHON ?= python3
 # What `make run` serves, and its other arguments.
 APP ?= examples.hello:app
 ARGS ?=
-# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi".
+# Anything makes `make bench` short; and its other arguments, as "--loads 10b,fastapi". The row on
+# another Python is measured if OTHER_PYTHON names one, as python3.11.
 QUICK ?=
 BENCH_ARGS ?=
+OTHER_PYTHON ?=
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -30,6 +32,9 @@ VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
 BENCH := $(BUILD)/bench
+OTHER_VERSION = $(word 2,$(shell $(OTHER_PYTHON) -I -S .ci/python_facts.py))
+# What loads servers with WebSocket messages: no part of smolcorn, and the same for all Pythons.
+CLIENTS := build/clients/release/websocket-clients
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -44,13 +49,14 @@ PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python test-async-h1 wheel binary bench lint fmt clean
+.PHONY: help run test test-rust test-python test-async-h1 wheel binary lint fmt clean
+.PHONY: bench bench-instructions bench-syscalls bench-time bench-environment
 .PHONY: clear-counts suite-rust suite-wheel suite-binary suite-async-h1
 # The suites take turns, and the counts come last.
 .NOTPARALLEL:
 
 help:  ## Shows this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-19s %s\n", $$1, $$2 }'
 	@echo '  Variables: PYTHON=$(PYTHON) APP=$(APP) ARGS="$(ARGS)" PYTEST_ARGS="$(PYTEST_ARGS)"'
 
 run: $(VENV)/.wheel $(VENV)/.examples  ## Serves APP (examples.hello:app) with ARGS
@@ -108,22 +114,41 @@ binary:  ## Builds target/release/smolcorn, which embeds Python
 wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 	@ls $(BUILD)/wheel/*.whl
 
-bench: $(BENCH)/.installed  ## Measures smolcorn beside its peers; QUICK=1 takes two minutes
-	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+bench: $(BENCH)/.installed $(CLIENTS)  ## Measures smolcorn beside its peers; QUICK=1 takes three minutes
+	$(if $(OTHER_PYTHON),$(MAKE) PYTHON=$(OTHER_PYTHON) bench-environment)
+	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) --clients $(CLIENTS) \
+	    --wheel $(BUILD)/wheel/*.whl --binary $(BINARY) \
+	    $(if $(OTHER_PYTHON),--other-python build/py$(OTHER_VERSION)/bench/bin/python) $(BENCH_ARGS)
+
+bench-environment: $(BENCH)/.installed
+
+PER_REQUEST = $(BENCH)/bin/python benches/per_request.py $(@:bench-%=%) $(BENCH_ARGS)
+bench-instructions: $(BENCH)/.installed  ## Counts the instructions of one request, with valgrind
+	$(PER_REQUEST)
+
+bench-syscalls: $(BENCH)/.installed  ## Counts the system calls of one request, with strace
+	$(PER_REQUEST)
+
+bench-time: $(BENCH)/.installed  ## Shows where the time of one request goes, with perf
+	$(PER_REQUEST)
 
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo fmt --manifest-path benches/clients/Cargo.toml --check
+	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python examples/embedded.py
 	$(TOOLS)/bin/pyright --pythonpath $(TOOLS)/bin/python
 	$(TOOLS)/bin/mypy src/embed .ci
-	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/apps/plain.py
+	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py
+	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
+	cargo fmt --manifest-path benches/clients/Cargo.toml
 	$(TOOLS)/bin/ruff check --fix --quiet $(CHECKED)
 	$(TOOLS)/bin/ruff format $(CHECKED)
 
@@ -155,6 +180,10 @@ $(VENV)/.tests: tests/requirements.txt examples/requirements.txt $(VENV)/.create
 $(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
 	$(PYTHON_PATH) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python $(PIP) -r benches/requirements.txt $(BUILD)/wheel/*.whl
+	touch $@
+
+$(CLIENTS): benches/clients/Cargo.toml benches/clients/Cargo.lock $(wildcard benches/clients/src/*.rs)
+	cargo build --release --manifest-path benches/clients/Cargo.toml --target-dir build/clients $(CARGO_FLAGS)
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt

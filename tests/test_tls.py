@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from conftest import BARE, Placement, Pool, Start
+from harness import ws
 from harness.certificates import Authority, Issued
 from harness.deadline import DEADLINE_SECONDS
 from harness.server import Server
@@ -172,6 +173,36 @@ def test_in_the_clear_there_is_no_extension(pool: Pool, placement: Placement) ->
         scope = ast.literal_eval(wire.send(GET).response().body.decode())
     assert scope["scheme"] == "http"
     assert "tls" not in scope["extensions"]
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_websocket(
+    pool: Pool,
+    placement: Placement,
+    issued: Issued,
+    authority: Authority,
+    version: ssl.TLSVersion,
+) -> None:
+    server = pool.get("apps.sockets:app", *placement.options, *issued.options)
+    context = authority.context(minimum_version=version, maximum_version=version)
+    ticket = server.ticket()
+    with server.connect_tls(context) as wire:
+        wire.send(ws.handshake(f"/scope?ticket={ticket}"))
+        scope = server.reported(ticket)
+        assert scope["scheme"] == "'wss'"
+        extensions = ast.literal_eval(scope["extensions"])
+        assert extensions["tls"]["tls_version"] == int(version)
+        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    with server.connect_tls(context) as wire:
+        # One record with the handshake and a message, and messages of several records.
+        wire.send(ws.handshake("/echo") + ws.text("first"))
+        socket = ws.Socket(wire, wire.until(b"\r\n\r\n"))
+        assert socket.read().payload == b"first"
+        for size in (1, 125, 126, 16_384, 100_000):
+            assert socket.say("x" * size).read().payload == b"x" * size
+        assert socket.send(ws.close(1000)).read() == ws.closing(1000)
+        wire.expect_end()
+        assert not wire.was_truncated and not wire.was_reset
 
 
 # --- what is agreed on ------------------------------------------------------------------------

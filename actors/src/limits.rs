@@ -10,6 +10,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// From accepting a TLS connection to the end of its handshake.
     pub handshake_timeout: Duration,
+    /// The same for a handshake that has begun when the server is told to stop. One that has not
+    /// begun has no time.
+    pub handshake_drain_timeout: Duration,
     /// At most so long a connection that ends with [`Close::Linger`] reads what the peer still
     /// sends.
     ///
@@ -26,6 +29,7 @@ impl Default for Limits {
         Limits {
             write_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(60),
+            handshake_drain_timeout: Duration::from_secs(2),
             linger_timeout: Duration::from_secs(2),
             linger_bytes_max: 16 * 1024 * 1024,
             accept_retry: Duration::from_millis(100),

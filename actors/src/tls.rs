@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_rustls::pki_types::CertificateDer;
 use futures_rustls::rustls::server::ClientHello;
-use futures_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use futures_rustls::rustls::{ServerConfig, ServerConnection};
 
 /// Decides how a client is served, by what it says first.
 pub trait TlsChooser: Send + Sync {
@@ -57,12 +57,10 @@ impl TlsSession {
         server_certificate: CertificateDer<'static>,
     ) -> TlsSession {
         TlsSession {
-            version: connection
-                .protocol_version()
-                .map_or(0, |version: ProtocolVersion| u16::from(version)),
+            version: connection.protocol_version().map_or(0, u16::from),
             cipher_suite: connection
                 .negotiated_cipher_suite()
-                .map_or(0, |suite| u16::from(CipherSuite::from(suite.suite()))),
+                .map_or(0, |suite| u16::from(suite.suite())),
             alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
             server_name: connection.server_name().map(str::to_owned),
             server_certificate,

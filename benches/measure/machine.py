@@ -17,6 +17,12 @@ class Cores:
 
     server: int
     generator: int
+    #: What is left, for servers of several workers.
+    spare: tuple[int, ...] = ()
+
+    def of_server(self, workers: int) -> set[int]:
+        """As many cores as there are workers, or all that the generator leaves."""
+        return {self.server, *self.spare[: workers - 1]}
 
 
 def choose_cores() -> Cores:
@@ -29,9 +35,9 @@ def choose_cores() -> Cores:
             "the server and the generator need a core each, and there is only one"
         )
     siblings = hyperthreads(server)
-    return Cores(
-        server, next((core for core in others if core not in siblings), others[0])
-    )
+    generator = next((core for core in others if core not in siblings), others[0])
+    spare = tuple(core for core in others if core != generator)
+    return Cores(server, generator, spare)
 
 
 def hyperthreads(core: int) -> set[int]:
@@ -52,7 +58,8 @@ def describe() -> dict[str, str | int]:
     return {
         "cpu": cpu_model(),
         "cores": os.cpu_count() or 1,
-        "kernel": f"{platform.system()} {platform.release()}",
+        # No more of it: distributions and clouds put names of their own behind.
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "architecture": platform.machine(),
     }
 

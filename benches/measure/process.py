@@ -1,28 +1,40 @@
-"""Runs one server on one core: starts it, waits until it answers rightly, stops it."""
+"""Runs one server on given cores: starts it, waits until it answers rightly, stops it."""
 
-import http.client
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from .failure import Failure
+from . import probe
+from .failure import Failure, Unsupported
 from .loads import Load
-from .servers import HOST, Server
+from .servers import HOST, Launch, Server, Tls
 
 APPS = Path(__file__).parents[1] / "apps"
-START_S = 20
+START_S = 30
 STOP_S = 5
-POLL_S = 0.02
+#: So many times longer where another program looks on.
+WRAPPED_PATIENCE = 10
+POLL_S = 0.003
+#: The exit status of a program that does not know the options it is given.
+USAGE_ERROR = 2
 #: Variables by which a shell's settings would get into a server.
-FOREIGN_VARIABLES = ("SMOLCORN_", "UVICORN_", "GRANIAN_", "WEB_CONCURRENCY")
+FOREIGN_VARIABLES = (
+    "SMOLCORN_",
+    "UVICORN_",
+    "GRANIAN_",
+    "GUNICORN_",
+    "WEB_CONCURRENCY",
+)
+FILE_BYTES = 50 * 1024
 
 
 @dataclass(frozen=True)
@@ -33,42 +45,116 @@ class Running:
     port: int
 
 
-@contextmanager
-def running(server: Server, load: Load, core: int) -> Iterator[Running]:
-    """The server on that core, until the block ends.
+class Workshop:
+    """What servers need of files, in a folder that its owner removes."""
 
-    What it prints goes to a file, and so does its access log. If it ends by itself, the failure
-    quotes its last line.
-    """
-    port = free_port()
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        process = subprocess.Popen(
-            server.command(load, port),
-            cwd=APPS,
-            env={
-                k: v
-                for k, v in os.environ.items()
-                if not k.startswith(FOREIGN_VARIABLES)
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=partial(os.sched_setaffinity, 0, {core}),
+    def __init__(self, folder: Path, other_python: str | None = None) -> None:
+        self.folder = folder
+        # Servers run in another folder. The path may be a link into an environment: it is kept.
+        self.other_python = other_python and os.path.abspath(other_python)
+        self.file = folder / "50kb.bin"
+        self.file.write_bytes(b"x" * FILE_BYTES)
+        self.tls = cache(partial(make_certificate, folder))
+
+    def launch(self, load: Load) -> Launch:
+        """How a server is started for this load."""
+        python = sys.executable
+        if load.other_python:
+            if not self.other_python:
+                raise Unsupported("no other Python is given (--other-python)")
+            python = self.other_python
+        return Launch(
+            load.app,
+            free_port(),
+            self.folder,
+            python,
+            load.access_log,
+            load.workers,
+            self.tls() if load.tls else None,
+            answer=load.answer,
         )
-        try:
-            wait_until_right(process, load, port)
-            yield Running(process.pid, port)
-            if process.poll() is not None:
-                raise Failure(f"ended by itself with status {process.returncode}")
-        except Failure as failure:
-            if process.poll() is None:
-                raise
-            output.seek(0)
-            said = output.read().strip().splitlines()[-1:]
-            raise Failure("; ".join([str(failure), *said])) from None
-        finally:
-            stop(process)
+
+    @contextmanager
+    def running(
+        self,
+        server: Server,
+        launch: Launch,
+        cores: set[int],
+        wrapper: Sequence[str] = (),
+    ) -> Iterator[Running]:
+        """The server on those cores, until the block ends.
+
+        What it prints goes to a file, and so does its access log. If it ends by itself, the
+        failure quotes its last line. A wrapper is a program that runs it and looks on; all then
+        takes longer.
+        """
+        command = [*wrapper, *server.command(launch)]
+        patience = WRAPPED_PATIENCE if wrapper else 1
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=APPS,
+                env=self.environment(repeatable=bool(wrapper)),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=partial(os.sched_setaffinity, 0, cores),
+            )
+            try:
+                wait_until_listening(process, launch.port, START_S * patience)
+                yield Running(process.pid, launch.port)
+                if process.poll() is not None:
+                    raise Failure(f"ended by itself with status {process.returncode}")
+            except Failure as failure:
+                if process.poll() is None:
+                    raise
+                output.seek(0)
+                said = "; ".join(
+                    [str(failure), *output.read().strip().splitlines()[-1:]]
+                )
+                kind = Unsupported if process.returncode == USAGE_ERROR else Failure
+                raise kind(said) from None
+            finally:
+                stop(process, STOP_S * patience)
+
+    def environment(self, repeatable: bool) -> dict[str, str]:
+        """Without settings of the shell's; `repeatable` gives strings the same hashes each time."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(FOREIGN_VARIABLES)
+        }
+        environment["BENCH_FILE"] = str(self.file)
+        if repeatable:
+            environment["PYTHONHASHSEED"] = "0"
+        return environment
+
+
+def make_certificate(folder: Path) -> Tls:
+    """A self-signed certificate on P-256, the key in PKCS#8."""
+    tls = Tls(folder / "certificate.pem", folder / "key.pem")
+    words = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -batch"
+    )
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(tls.key), "-out", str(tls.certificate)]
+    try:
+        subprocess.run(
+            ["openssl", *words.split(), *subject, *files],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        raise Unsupported(
+            "openssl, which makes the certificate, is not installed"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        raise Failure(f"openssl: {error.stderr.decode(errors='replace')}") from None
+    # Workers that have given up root's rights read it as well.
+    for path in (folder, tls.key, tls.certificate):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return tls
 
 
 def free_port() -> int:
@@ -77,45 +163,45 @@ def free_port() -> int:
         return port
 
 
-def wait_until_right(process: "subprocess.Popen[bytes]", load: Load, port: int) -> None:
-    """Returns when the server gives the answer that the load expects."""
-    deadline = time.monotonic() + START_S
+def wait_until_listening(
+    process: "subprocess.Popen[bytes]", port: int, start_s: float
+) -> None:
+    """Returns when the server takes a connection."""
+    deadline = time.monotonic() + start_s
     while True:
         try:
-            status, size = ask(load, port)
-            break
-        except (OSError, http.client.HTTPException):
+            socket.create_connection((HOST, port), start_s).close()
+            return
+        except OSError:
             if process.poll() is not None:
                 raise Failure(f"did not start: status {process.returncode}") from None
             if time.monotonic() > deadline:
-                raise Failure(f"did not answer within {START_S} s") from None
+                raise Failure(f"did not listen within {start_s} s") from None
             time.sleep(POLL_S)
-    if status != 200 or size != load.answer_bytes:
-        raise Failure(
-            f"answered {status} with {size} bytes, not 200 with {load.answer_bytes}"
-        )
 
 
-def ask(load: Load, port: int) -> tuple[int, int]:
-    """The status and the size of one answer."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=START_S)
+def check(running: Running, load: Load) -> None:
+    """Fails unless the server gives the answer that the load expects."""
     try:
-        connection.request(load.method, "/", b"x" * load.body_bytes or None)
-        response = connection.getresponse()
-        return response.status, len(response.read())
-    finally:
-        connection.close()
+        probe.check(load, running.port)
+    except OSError as error:
+        raise Failure(f"did not answer: {error}") from None
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]", stop_s: float) -> None:
     """Asks the server to end, and ends what is left of its process group."""
-    process.terminate()
+    signal_group(process, signal.SIGTERM)
     try:
-        process.wait(STOP_S)
+        process.wait(stop_s)
     except subprocess.TimeoutExpired:
         pass
+    signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
+    """The group is the server's own; a program that looks on does not hand signals down."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, number)
     except ProcessLookupError:
         pass
-    process.wait()

@@ -1,12 +1,22 @@
--- Makes the request that the arguments after the URL ask for (method, bytes of body), and ends
--- with one line of JSON. Times are in microseconds.
+-- Makes the request that the arguments after the URL ask for (method, file with the body or -,
+-- requests in one write, then names and values of headers), and ends with one line of JSON.
+-- Times are in microseconds.
 
 function init(args)
   wrk.method = args[1]
-  local size = tonumber(args[2])
-  if size > 0 then
-    wrk.body = string.rep("x", size)
-    wrk.headers["content-type"] = "application/octet-stream"
+  if args[2] ~= "-" then
+    local file = assert(io.open(args[2], "rb"))
+    wrk.body = file:read("*a")
+    file:close()
+  end
+  for at = 4, #args - 1, 2 do
+    wrk.headers[args[at]] = args[at + 1]
+  end
+  local pipelined = tonumber(args[3])
+  if pipelined > 1 then
+    local requests = string.rep(wrk.format(), pipelined)
+    -- wrk calls it for each write, and makes the one request by itself where there is none.
+    request = function() return requests end
   end
 end
 

@@ -22,7 +22,7 @@ use crate::asgi::border::{Border, ExchangeKey, Running, SharedBorder, plain_head
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
-use crate::asgi::tls;
+use crate::asgi::tls::TlsExtension;
 use crate::asgi::websocket::WebSocket;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
@@ -35,6 +35,7 @@ pub struct Dispatch {
     mailbox: Mailbox<ToDispatch<HttpMachine>>,
     connections: HashMap<ConnectionId, Arc<ConnectionRecord>>,
     tasks: TaskMaker,
+    tls: TlsExtension,
     /// Kept for its capacity.
     batch: Vec<ToDispatch<HttpMachine>>,
 }
@@ -60,6 +61,7 @@ impl Dispatch {
             mailbox,
             connections: HashMap::new(),
             tasks,
+            tls: TlsExtension::default(),
             batch: Vec::new(),
         })
     }
@@ -115,7 +117,7 @@ impl Dispatch {
                 session,
             } => {
                 if let Some(record) = self.connections.get(&connection) {
-                    let _ = record.tls.set(tls::extension(py, &session)?);
+                    let _ = record.tls.set(self.tls.make(py, &session)?);
                 }
                 Ok(())
             }

@@ -57,14 +57,12 @@ const WRONG_PASSWORD: &str = "the private key in it cannot be decrypted: is the 
 /// PKCS#8 with PBES2 (RFC 8018).
 fn decrypt_pkcs8(der: &[u8], password: &str) -> Result<Vec<u8>, Complaint> {
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der)
-        .map_err(|_| "the private key in it is encrypted in a way that is not supported")?;
-    if encrypted.encryption_algorithm.pbes2().is_none() {
-        return Err(
-            "the private key in it is encrypted by PBES1, which is not supported \
-             ('openssl pkcs8 -topk8' makes one that is)"
-                .to_owned(),
-        );
-    }
+        .ok()
+        .filter(|encrypted| encrypted.encryption_algorithm.pbes2().is_some())
+        .ok_or(
+            "the private key in it is encrypted in a way that is not supported ('openssl pkcs8 \
+             -topk8 -v2 aes-256-cbc' makes one that is)",
+        )?;
     let key = encrypted
         .decrypt(password)
         .map_err(|_| WRONG_PASSWORD.to_owned())?;

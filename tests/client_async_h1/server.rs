@@ -158,6 +158,9 @@ impl Connection {
             }
             HttpEvent::Sent { .. } | HttpEvent::Disconnect { .. } => {}
             HttpEvent::Warning(warning) => panic!("{warning:?}"),
+            HttpEvent::Handshake(_) | HttpEvent::WebSocket { .. } => {
+                panic!("nobody asked for a WebSocket")
+            }
         }
         if let Some(request) = self.request.take_if(|request| request.body_complete) {
             self.answer(*request);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import sys
@@ -20,17 +21,43 @@ __version__ = "0.0.test"
 class NativeConfig:
     environment: dict[str, str] | None = None
     """The environment of the process when it was read late."""
+    tls: Tls | ValueError | None = None
+    """The certificates, or what is wrong with them."""
 
     workers: int | None = 1
     forwarded_allow_ips: str | None = None
 
-    def load_tls(self) -> None:
-        return None
-
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:
             raise Core.late_error
-        return NativeConfig(dict(os.environ))
+        return dataclasses.replace(self, environment=dict(os.environ))
+
+    def load_tls(self) -> Tls | None:
+        if isinstance(self.tls, ValueError):
+            raise self.tls
+        return self.tls
+
+
+class Tls:
+    """Certificates that change when the test says so."""
+
+    def __init__(
+        self, reload_interval: float | None, warning: str | None = None
+    ) -> None:
+        self.reload_interval = reload_interval
+        self.warning = warning
+        self.changed = False
+        self.error: ValueError | None = None
+        self.reloads = 0
+
+    def has_changed(self) -> bool:
+        return self.changed
+
+    def reload(self) -> None:
+        self.changed = False
+        self.reloads += 1
+        if self.error is not None:
+            raise self.error
 
 
 def settings(app: str = "", **options: Any) -> Settings:

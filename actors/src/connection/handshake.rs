@@ -23,6 +23,8 @@ impl<P: Protocol> Connection<P> {
             return Err(StopReason::Aborted);
         };
         match stream.poll_handshake(context, &*tls.chooser) {
+            // The client has said nothing, and nobody will wait for it.
+            Poll::Pending if self.drain_due && !stream.has_begun() => Err(StopReason::Finished),
             Poll::Pending => self.check_handshake_timeout().map(|()| false),
             Poll::Ready(Handshake::Done(session)) => {
                 self.trace(|| "TLS handshake done".to_owned());

@@ -233,6 +233,10 @@ impl<P: Protocol> Connection<P> {
                 ToConnection::Drain => {
                     trace_line(self.id, &self.nursery, || "drain".to_owned());
                     self.drain_due = true;
+                    if let Phase::Handshake { until } = &mut self.phase {
+                        let timeout = self.nursery.limits.handshake_drain_timeout;
+                        *until = self.nursery.local.clock().tick_after(timeout).min(*until);
+                    }
                     if let Some(stream) = &mut self.stream {
                         stream.assume_readable();
                     }

@@ -165,10 +165,17 @@ impl TlsStream {
         }
     }
 
-    /// Lets the next read ask the system. During the handshake it does nothing.
+    /// False until the peer's first byte has come.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.state, State::New(_))
+    }
+
+    /// Lets the next read ask the system. In the middle of a handshake it does nothing.
     pub fn assume_readable(&mut self) {
-        if let State::Open(stream) = &mut self.state {
-            stream.get_mut().0.socket.assume_readable();
+        match &mut self.state {
+            State::New(wire) => wire.socket.assume_readable(),
+            State::Open(stream) => stream.get_mut().0.socket.assume_readable(),
+            State::Hello(_) | State::Handshake { .. } | State::Over => {}
         }
     }
 

@@ -11,6 +11,7 @@
 )]
 
 pub mod lines;
+pub mod tls;
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
