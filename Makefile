@@ -141,7 +141,7 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
 	$(TOOLS)/bin/mypy python examples/embedded.py
-	$(TOOLS)/bin/pyright --pythonpath $(TOOLS)/bin/python
+	$(TOOLS)/bin/basedpyright --pythonpath $(TOOLS)/bin/python
 	$(TOOLS)/bin/mypy src/embed .ci
 	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py
 	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py

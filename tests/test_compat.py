@@ -333,8 +333,9 @@ if sys.platform != "win32":
         options = ("-w", "1", "--max-requests", "2")
         with Tool(gunicorn_app, *GUNICORN, *options, "main:app") as tool:
             url = gunicorn_url(tool)
-            pids = [get(url)[1] for _ in range(5)]
-            assert pids[0] == pids[1] and len({*pids}) == 3, pids
+            # It may answer what comes until it has heard of its own end.
+            pids = [get(url)[1] for _ in range(12)]
+            assert pids[0] == pids[1] and len({*pids}) >= 3, pids
             assert tool.stop(signal.SIGTERM) == 0
 
     def test_gunicorn_hears_of_a_worker_that_cannot_start(gunicorn_app: Path) -> None:
