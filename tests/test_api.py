@@ -89,6 +89,8 @@ def test_inside_the_block_it_serves_and_says_where() -> None:
             port = one.servers[0].sockets[0].getsockname()[1]
             assert url == f"http://127.0.0.1:{port}"
             assert one.started
+            assert one.lifespan is not None and not one.lifespan.should_exit
+            assert one.config.ssl is None
         assert (one.urls, one.servers[0].sockets) == ([], ())
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))

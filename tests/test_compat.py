@@ -322,12 +322,26 @@ if sys.platform != "win32":
             name, body = get(gunicorn_url(tool))
             assert name == "smolcorn" and int(body) != tool.process.pid
             tool.stdout.wait_for(r'"GET / HTTP/1.1" 200')
-            for _ in range(2):
-                tool.stderr.wait_for(r"Application startup complete\.")
+            started = r"Application startup complete\."
+            tool.stderr.wait_for(rf"(?s){started}.*{started}")
             assert tool.stop(signal.SIGTERM) == 0
         said = tool.stderr.text
         assert said.count("Application shutdown complete.") >= 1
         assert "was sent SIGTERM" not in said and "Traceback" not in said
+
+    def test_gunicorn_stops_a_worker_that_has_not_begun(gunicorn_app: Path) -> None:
+        write(
+            gunicorn_app,
+            "early.py",
+            "import os, signal\nfrom main import app\n"
+            "if not os.path.exists('killed'):\n"
+            "    open('killed', 'w').write(str(os.getpid()))\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n",
+        )
+        with Tool(gunicorn_app, *GUNICORN, "-w", "1", "early:app") as tool:
+            pid = get(gunicorn_url(tool))[1].decode()
+            assert pid != (gunicorn_app / "killed").read_text()
+            assert tool.stop(signal.SIGTERM) == 0
 
     def test_gunicorn_replaces_a_worker_after_max_requests(gunicorn_app: Path) -> None:
         options = ("-w", "1", "--max-requests", "2")

@@ -116,6 +116,8 @@ class Config:
         """Whether `load()` has found the application."""
         self.loaded_app: Any = None
         """The application as the server calls it. May be replaced until it starts."""
+        self.ssl: None = None
+        """For programs that look: TLS is native code, and has no context to change."""
         self._interface: interfaces.Interface = "asgi3"
         self._settings: Settings | None = None
         self._given = _fill(self, given)
@@ -134,7 +136,7 @@ class Config:
         config._given, config._initial = {}, {}
         config._interface = "asgi3"
         config._settings = settings
-        config.loaded, config.loaded_app = False, None
+        config.loaded, config.loaded_app, config.ssl = False, None, None
         return config
 
     def settings(self) -> Settings:

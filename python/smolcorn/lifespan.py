@@ -107,6 +107,11 @@ class Lifespan:
         else:
             await asyncio.wait({self._task})
 
+    @property
+    def should_exit(self) -> bool:
+        """Whether the application has failed to start. Programs look at it."""
+        return self.startup_failed
+
     def cancel(self) -> None:
         """Cancels the application's task, whatever it is at."""
         if self._task is not None:

@@ -39,20 +39,29 @@ class SmolcornWorker(Worker):  # type: ignore[misc]
         _use_handlers("uvicorn.error", self.log.error_log)
         _use_handlers("uvicorn.access", self.log.access_log)
         self.server: _WorkerServer | None = None
+        self._is_told_to_stop = False
 
     def init_signals(self) -> None:
-        """The server handles SIGTERM and SIGINT; what it hands on afterwards is done."""
+        """While the server runs it handles SIGTERM and SIGINT itself; before and after
+        that they come here."""
         for number in self.SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, _ignore)
-        signal.signal(signal.SIGINT, _ignore)
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, self.handle_exit)
         signal.signal(signal.SIGQUIT, self.handle_quit)
         signal.signal(signal.SIGABRT, self.handle_abort)
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.siginterrupt(signal.SIGUSR1, False)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM, SIGINT: there is nothing to be served any more."""
+        self._is_told_to_stop = True
+        if self.server is not None:
+            self.server.should_exit = True
+
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """SIGQUIT: stops at once."""
+        self._is_told_to_stop = True
         if self.server is not None:
             self.server.should_exit = self.server.force_exit = True
 
@@ -60,6 +69,8 @@ class SmolcornWorker(Worker):  # type: ignore[misc]
         """Serves until the arbiter wants no more."""
         try:
             self.server = _WorkerServer(self.make_config(), self)
+            if self._is_told_to_stop:
+                return
             self.server.run(sockets=[_plain(one) for one in self.sockets])
         except StartupError as error:
             if not error.reported:
@@ -124,7 +135,3 @@ def _use_handlers(name: str, theirs: logging.Logger) -> None:
     logger.handlers = theirs.handlers
     logger.setLevel(theirs.level)
     logger.propagate = False
-
-
-def _ignore(sig: int, frame: FrameType | None) -> None:
-    """The signal has been obeyed already."""
