@@ -12,6 +12,9 @@ ARGS ?=
 QUICK ?=
 BENCH_ARGS ?=
 OTHER_PYTHON ?=
+# Which cases `make autobahn` runs, as 9.*; and what it runs the suite with.
+CASES ?=
+PYTHON27 ?= python2.7
 # For every cargo command, as --locked or --offline.
 CARGO_FLAGS ?=
 # A test that hangs shows where.
@@ -35,6 +38,7 @@ BENCH := $(BUILD)/bench
 OTHER_VERSION = $(word 2,$(shell $(OTHER_PYTHON) -I -S .ci/python_facts.py))
 # What loads servers with WebSocket messages: no part of smolcorn, and the same for all Pythons.
 CLIENTS := build/clients/release/websocket-clients
+AUTOBAHN := build/autobahn
 # Builds for different interpreters share no target folder: each would undo the other's.
 export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
 export PYO3_PYTHON := $(PYTHON_PATH)
@@ -49,7 +53,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-rust test-python test-async-h1 wheel binary lint fmt clean
+.PHONY: help run test test-rust test-python test-async-h1 wheel binary autobahn lint fmt clean
 .PHONY: bench bench-instructions bench-syscalls bench-time bench-environment
 .PHONY: clear-counts suite-rust suite-wheel suite-binary suite-async-h1
 # The suites take turns, and the counts come last.
@@ -132,6 +136,11 @@ bench-syscalls: $(BENCH)/.installed  ## Counts the system calls of one request, 
 bench-time: $(BENCH)/.installed  ## Shows where the time of one request goes, with perf
 	$(PER_REQUEST)
 
+autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite; CASES='9.*' for some
+	env SMOLCORN_BIN=$(INSTALLED) $(VENV)/bin/python tests/autobahn/run.py \
+	    --wstest $(AUTOBAHN)/venv/bin/wstest --out $(BUILD)/autobahn-reports \
+	    $(if $(CASES),--cases $(CASES))
+
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
@@ -184,6 +193,13 @@ $(BENCH)/.installed: benches/requirements.txt $(BUILD)/wheel/.built
 
 $(CLIENTS): benches/clients/Cargo.toml benches/clients/Cargo.lock $(wildcard benches/clients/src/*.rs)
 	cargo build --release --manifest-path benches/clients/Cargo.toml --target-dir build/clients $(CARGO_FLAGS)
+	touch $@
+
+# Python 2.7 has no venv.
+$(AUTOBAHN)/.installed: tests/autobahn/requirements.txt
+	$(PYTHON27) -m pip install --quiet --target $(AUTOBAHN)/virtualenv virtualenv==20.15.1
+	env PYTHONPATH=$(AUTOBAHN)/virtualenv $(PYTHON27) -m virtualenv --quiet $(AUTOBAHN)/venv
+	$(AUTOBAHN)/venv/bin/python -m pip install --quiet -r tests/autobahn/requirements.txt
 	touch $@
 
 $(TOOLS)/.installed: .ci/requirements.txt

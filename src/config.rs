@@ -428,8 +428,11 @@ impl HttpEngine {
 /// Whether connections may become WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebSockets {
-    /// As far as this server can.
+    /// Yes, on our own engine.
     Auto,
+    /// Yes, on the crate async-tungstenite, which does not compress.
+    #[cfg(feature = "tungstenite")]
+    Tungstenite,
     /// No: an upgrade is served as an ordinary request.
     Off,
 }
@@ -439,6 +442,8 @@ impl WebSockets {
     pub const fn as_str(self) -> &'static str {
         match self {
             WebSockets::Auto => "auto",
+            #[cfg(feature = "tungstenite")]
+            WebSockets::Tungstenite => "tungstenite",
             WebSockets::Off => "none",
         }
     }

@@ -126,7 +126,6 @@ def test_errors_of_the_option_syntax(
         ["--http2"],
         ["--workers", "2"],
         ["--reload"],
-        ["--ws", "websockets"],
         ["--interface", "wsgi"],
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import BARE, Placement, Pool, Start
 from harness import ws
+from harness.certificates import Authority
 from harness.server import Server
 from harness.wire import without_date
 
@@ -136,6 +137,25 @@ def test_forwarded_scheme_becomes_that_of_a_websocket(server: Server) -> None:
         with ws.connect(server, f"/scope?ticket={ticket}", *lines):
             scope = server.reported(ticket)
         assert (scope["scheme"], scope["client"]) == (repr(scheme), "('1.2.3.4', 0)")
+
+
+def test_over_tls(start: Start, placement: Placement, authority: Authority) -> None:
+    issued = authority.issue("localhost", "127.0.0.1")
+    server = start(APP, *placement.options, *issued.options)
+    ticket = server.ticket()
+    with server.connect_tls(authority.context()) as wire:
+        ws.shake_hands(wire, f"/scope?ticket={ticket}")
+        scope = server.reported(ticket)
+        assert scope["scheme"] == "'wss'"
+        assert scope["extensions"].startswith(
+            "{'websocket.http.response': {}, 'tls': {"
+        )
+    with server.connect_tls(authority.context()) as wire:
+        socket = ws.shake_hands(wire, "/echo", behind=ws.text("first"))
+        assert socket.text() == "first"
+        assert socket.ask("x" * 1_000_000) == "x" * 1_000_000
+        socket.send(ws.close(1000))
+        assert socket.read() == ws.closing(1000)
 
 
 def test_root_path(pool: Pool, placement: Placement) -> None:
@@ -410,10 +430,9 @@ def test_messages_as_the_application_sends_them(server: Server) -> None:
         assert socket.read() == ws.Frame(ws.BINARY, b"view")
         assert socket.text() == ""
         assert socket.text() == "grüße " * 10_000
-        socket.send(ws.close(1000))
-    assert server.reported(ticket) == "TypeError"
-    assert server.reported(ticket) == "TypeError"
-    assert server.reported(ticket) == "UnicodeEncodeError"
+        assert server.reported(ticket) == "TypeError"
+        assert server.reported(ticket) == "TypeError"
+        assert server.reported(ticket) == "UnicodeEncodeError"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,6 @@ with `cargo build --features async-h1`, and it has limits that the built-in engi
 - The headers of a response are sorted by name, and reason phrases are the crate's (304 is
   `Modified`).
 - Trailers of a response are dropped, and a large piece of a chunked one becomes several chunks.
-- No protocol upgrades.
 - Bodies are copied on their way, and a request costs many allocations.
 
 Interim responses, refusals, chunked request bodies and files do not pass through the crate. The

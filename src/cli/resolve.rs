@@ -7,8 +7,9 @@ use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
     Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits, Placement,
-    WebSocketConfig,
+    WebSocketConfig, WebSockets,
 };
+use crate::ws::limits::WsEngine;
 
 impl TryFrom<Arguments> for Config {
     type Error = UsageError;
@@ -189,6 +190,11 @@ fn set_output_limits(limits: &mut OutputLimits, given: &Arguments) {
 fn set_websocket(config: &mut WebSocketConfig, given: &Arguments) {
     config.engine = given.ws.unwrap_or(config.engine);
     let machine = &mut config.machine;
+    machine.engine = match config.engine {
+        #[cfg(feature = "tungstenite")]
+        WebSockets::Tungstenite => WsEngine::Tungstenite,
+        WebSockets::Auto | WebSockets::Off => WsEngine::Native,
+    };
     if let Some(Int(bytes)) = given.ws_max_size {
         machine.message_bytes_max = narrow(bytes);
     }

@@ -382,8 +382,10 @@ const WEBSOCKET: &[OptionSpec] = &[
     )
     .default("auto")
     .notes(
-        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. With \
-         `none` a handshake is served as an ordinary request, and the log says so.",
+        "`websockets`, `websockets-sansio` and `wsproto` mean `auto`, the engine of our own. \
+         `tungstenite` is the crate async-tungstenite, for comparison: it does not compress, \
+         checks text only when its frame is complete, and copies what it sends. With `none` a \
+         handshake is served as an ordinary request, and the log says so.",
     ),
     OptionSpec::uvicorn("ws-max-size", Integer, "Bytes of a message.")
         .default("16777216")

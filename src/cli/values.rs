@@ -19,7 +19,14 @@ pub const HTTP_NAMES: &[&str] = &["auto", "h11", "httptools", "zttp", "async-h1"
 pub const LOOP_NAMES: &[&str] = &["auto", "asyncio", "uvloop", "zuvloop", "none"];
 
 /// What `--ws` takes.
-pub const WS_NAMES: &[&str] = &["auto", "none", "websockets", "websockets-sansio", "wsproto"];
+pub const WS_NAMES: &[&str] = &[
+    "auto",
+    "none",
+    "websockets",
+    "websockets-sansio",
+    "wsproto",
+    "tungstenite",
+];
 
 /// The longest timeout, seconds: adding it to any instant must not overflow.
 pub const SECONDS_MAX: i64 = u32::MAX as i64;
@@ -210,6 +217,13 @@ fn not_one_of(text: &str, names: &[&str]) -> String {
     format!("{} is not one of {}.", quoted(text), names.join(", "))
 }
 
+/// The complaint about an engine whose cargo feature, of the same name, is off.
+#[cfg(not(all(feature = "async-h1", feature = "tungstenite")))]
+fn not_built(text: &str) -> String {
+    let name = quoted(text);
+    format!("{name} is not in this build; the cargo feature {name} adds it.")
+}
+
 /// The complaint about an import string of a protocol class.
 fn protocol_class(text: &str, names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
@@ -249,10 +263,7 @@ impl FromArgValue for HttpEngine {
             #[cfg(feature = "async-h1")]
             "async-h1" => Ok(HttpEngine::AsyncH1),
             #[cfg(not(feature = "async-h1"))]
-            "async-h1" => Err(format!(
-                "{} is not in this build; the cargo feature 'async-h1' adds it.",
-                quoted(text)
-            )),
+            "async-h1" => Err(not_built(text)),
             _ if text.contains(':') => Err(protocol_class(text, HTTP_NAMES)),
             _ => Err(not_one_of(text, HTTP_NAMES)),
         }
@@ -283,6 +294,10 @@ impl FromArgValue for WebSockets {
         match text {
             "auto" | "websockets" | "websockets-sansio" | "wsproto" => Ok(WebSockets::Auto),
             "none" => Ok(WebSockets::Off),
+            #[cfg(feature = "tungstenite")]
+            "tungstenite" => Ok(WebSockets::Tungstenite),
+            #[cfg(not(feature = "tungstenite"))]
+            "tungstenite" => Err(not_built(text)),
             _ if text.contains(':') => Err(protocol_class(text, WS_NAMES)),
             _ => Err(not_one_of(text, WS_NAMES)),
         }
@@ -499,6 +514,17 @@ mod tests {
         assert_eq!(WebSockets::from_arg_value("none"), Ok(WebSockets::Off));
         for name in ["websockets", "websockets-sansio", "wsproto"] {
             assert_eq!(WebSockets::from_arg_value(name), Ok(WebSockets::Auto));
+        }
+        let tungstenite = WebSockets::from_arg_value("tungstenite");
+        let tungstenite = tungstenite.map(WebSockets::as_str);
+        if cfg!(feature = "tungstenite") {
+            assert_eq!(tungstenite, Ok("tungstenite"));
+        } else {
+            assert!(
+                tungstenite
+                    .unwrap_err()
+                    .contains("the cargo feature 'tungstenite'")
+            );
         }
         assert!(complaint::<WebSockets>("foo").contains("is not one of 'auto', 'none'"));
         assert!(complaint::<WebSockets>("pkg:Class").contains("is a protocol class"));

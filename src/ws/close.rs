@@ -79,12 +79,17 @@ impl Failure {
         }
     }
 
-    /// A ping was not answered in time.
-    pub const fn ping_timeout() -> Failure {
+    /// Something is wrong on our side.
+    pub const fn internal(reason: &'static str) -> Failure {
         Failure {
             code: INTERNAL_ERROR,
-            reason: Cow::Borrowed("keepalive ping timeout"),
+            reason: Cow::Borrowed(reason),
         }
+    }
+
+    /// A ping was not answered in time.
+    pub const fn ping_timeout() -> Failure {
+        Failure::internal("keepalive ping timeout")
     }
 }
 
@@ -133,6 +138,8 @@ pub fn payload_bytes(code: u16, reason: &str) -> usize {
 }
 
 fn cut_reason(reason: &str) -> &str {
-    let end = reason.floor_char_boundary(REASON_BYTES_MAX);
-    reason.get(..end).unwrap_or_default()
+    (0..=reason.len().min(REASON_BYTES_MAX))
+        .rev()
+        .find_map(|end| reason.get(..end))
+        .unwrap_or_default()
 }

@@ -73,7 +73,7 @@ pub fn read(head: &RequestHead, config: &WsConfig) -> Result<Handshake, BadHands
     Ok(Handshake {
         accept: accept_value(key),
         subprotocols: subprotocols(head),
-        deflate: Deflate::agree(head).filter(|_| config.per_message_deflate),
+        deflate: Deflate::agree(head).filter(|_| config.compresses()),
     })
 }
 
@@ -186,7 +186,7 @@ fn base64(bytes: &[u8; 20]) -> [u8; ACCEPT_CHARS] {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::config::HttpLimits;

@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
+/// What takes frames apart and makes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WsEngine {
+    /// Our own.
+    #[default]
+    Native,
+    /// The crate async-tungstenite, which does not compress.
+    #[cfg(feature = "tungstenite")]
+    Tungstenite,
+}
+
 /// Everything that the machines of a server need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WsConfig {
+    /// What takes frames apart and makes them (`--ws`).
+    pub engine: WsEngine,
     /// Bytes of a message, after decompression (`--ws-max-size`). Above: 1009.
     pub message_bytes_max: usize,
     /// Messages that the application has not taken; at that number nothing more is read
@@ -27,6 +40,7 @@ pub struct WsConfig {
 impl Default for WsConfig {
     fn default() -> WsConfig {
         WsConfig {
+            engine: WsEngine::Native,
             message_bytes_max: 16 * 1024 * 1024,
             queue_messages_max: 32,
             ping_interval: Duration::from_secs(20),
@@ -39,6 +53,11 @@ impl Default for WsConfig {
 }
 
 impl WsConfig {
+    /// True when messages may be compressed.
+    pub fn compresses(&self) -> bool {
+        self.per_message_deflate && self.engine == WsEngine::Native
+    }
+
     /// Sent bytes that are gathered before the application hears of them. So much may stay untold
     /// for ever, so it is no more than a quarter of `unsent_bytes_max`, where a waiting `send()`
     /// goes on.
@@ -53,6 +72,11 @@ const CREDIT_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of messages that the application has not taken, above which nothing more is read. So a
 /// connection holds this much, and one message.
 pub const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the application has to answer the messages that came before a broken frame, until the
+/// connection fails for it. RFC 6455 lets a server fail at once; but what came whole is worth an
+/// answer.
+pub const ANSWER_TIME: Duration = Duration::from_millis(100);
 
 /// Payload of a control frame, bytes (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;

@@ -15,9 +15,13 @@ use std::rc::Rc;
 
 use smolcorn_actors::protocol::{Io, Protocol};
 
+use super::codec::Native;
 use super::deflate::Deflate;
-use super::native::Native;
+use super::limits::WsEngine;
+use super::session::Session;
 use super::shared::WsShared;
+#[cfg(feature = "tungstenite")]
+use super::tungstenite::Tungstenite;
 use super::{WsCommand, WsEvent};
 
 /// Puts a WebSocket's events into the vocabulary of the connection that carries it.
@@ -41,19 +45,27 @@ impl Envelope for Plain {
     }
 }
 
-/// A WebSocket machine. Where only one engine is built in it costs nothing over that engine's
-/// own.
+/// A WebSocket machine.
 #[derive(Debug)]
 pub enum WsMachine<N> {
     /// On our own engine.
-    Native(Native<N>),
+    Native(Session<Native, N>),
+    /// On the crate async-tungstenite.
+    #[cfg(feature = "tungstenite")]
+    Tungstenite(Session<Tungstenite, N>),
 }
 
 impl<N: Envelope> WsMachine<N> {
     /// A machine for a connection whose handshake is done, and compression agreed on as the
     /// response says.
     pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> WsMachine<N> {
-        WsMachine::Native(Native::new(shared, deflate, envelope))
+        match shared.config().engine {
+            WsEngine::Native => WsMachine::Native(Session::new(shared, deflate, envelope)),
+            #[cfg(feature = "tungstenite")]
+            WsEngine::Tungstenite => {
+                WsMachine::Tungstenite(Session::new(shared, deflate, envelope))
+            }
+        }
     }
 }
 
@@ -62,6 +74,8 @@ macro_rules! on_machine {
     ($self:expr, $machine:ident => $call:expr) => {
         match $self {
             WsMachine::Native($machine) => $call,
+            #[cfg(feature = "tungstenite")]
+            WsMachine::Tungstenite($machine) => $call,
         }
     };
 }

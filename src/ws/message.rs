@@ -91,8 +91,11 @@ impl PartialMessage {
         inflater: &mut Inflater,
         bytes_max: usize,
     ) -> Result<(), Failure> {
-        inflater.inflate(piece, &mut self.bytes, bytes_max)?;
-        self.check()
+        // What came before wrong data may be wrong text already; that is noticed first, however
+        // the message is cut.
+        let inflated = inflater.inflate(piece, &mut self.bytes, bytes_max);
+        self.check()?;
+        inflated
     }
 
     /// A compressed message is complete.
@@ -104,8 +107,9 @@ impl PartialMessage {
         inflater: &mut Inflater,
         bytes_max: usize,
     ) -> Result<(), Failure> {
-        inflater.finish(&mut self.bytes, bytes_max)?;
-        self.check()
+        let finished = inflater.finish(&mut self.bytes, bytes_max);
+        self.check()?;
+        finished
     }
 
     fn check(&mut self) -> Result<(), Failure> {

@@ -11,11 +11,15 @@
 //! number of that request. Nothing in this folder does I/O or knows of Python.
 //!
 //! `handshake` judges the request. [`machine::WsMachine`] takes the connection over when the
-//! application has accepted and the response 101 is in the outbox; its module says how. `native`
-//! is our own engine: `frame` is the layout of a frame, `mask` the masks, `message` a message on
-//! its way in, `close` what close frames say, `deflate` compression.
+//! application has accepted and the response 101 is in the outbox; its module says how. `session`
+//! is the state machine. `codec` is its border to the engine, which takes frames apart and makes
+//! them: our own one has `decoder`, with `frame` for the layout of a frame, `mask` for masks,
+//! `message` for a message on its way in, `deflate` for compression. `close` knows what close
+//! frames say.
 
 pub mod close;
+pub mod codec;
+pub mod decoder;
 pub mod deflate;
 pub mod frame;
 pub mod handshake;
@@ -23,8 +27,10 @@ pub mod limits;
 pub mod machine;
 pub mod mask;
 pub mod message;
-pub mod native;
+pub mod session;
 pub mod shared;
+#[cfg(feature = "tungstenite")]
+pub mod tungstenite;
 
 use smolcorn_actors::outbox::Payload;
 

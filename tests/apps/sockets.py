@@ -281,6 +281,20 @@ async def flood(scope: Scope, receive: Receive, send: Send) -> None:
     await overfill(scope, send, {"type": "websocket.send", "bytes": b"x" * size})
 
 
+@app.route("/endless")
+async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends until it raises."""
+    await accept(receive, send)
+    while True:
+        await send({"type": "websocket.send", "bytes": b"x" * 65536})
+
+
+@app.route("/no")
+async def no(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send(closing())
+
+
 @app.route("/kinds")
 async def kinds(scope: Scope, receive: Receive, send: Send) -> None:
     """Sends all kinds of data."""

@@ -160,8 +160,12 @@ def connect(
     server: Server, path: str = "/", *lines: bytes, behind: bytes = b""
 ) -> Socket:
     """Opens a WebSocket. `behind` goes out with the handshake."""
+    return shake_hands(server.connect(), path, *lines, behind=behind)
+
+
+def shake_hands(wire: Wire, path: str, *lines: bytes, behind: bytes = b"") -> Socket:
+    """Makes a WebSocket of a connection."""
     key = base64.b64encode(os.urandom(16))
-    wire = server.connect()
     wire.send(handshake(path, *lines, key=key) + behind)
     answer = wire.until(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"), answer

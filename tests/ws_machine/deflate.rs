@@ -23,7 +23,7 @@ fn peer_with(deflate: Deflate, change: impl FnOnce(&mut WsConfig)) -> Peer {
     let mut config = WsConfig {
         message_bytes_max: 100_000,
         unsent_bytes_max: 1 << 40,
-        ..WsConfig::default()
+        ..crate::config()
     };
     change(&mut config);
     Peer::with_deflate(config, Some(deflate))
@@ -146,6 +146,15 @@ fn text_is_checked_while_it_is_inflated() {
 }
 
 #[test]
+fn wrong_text_before_wrong_data_is_wrong_text() {
+    // "Hello" with its first byte turned to 0xff, in a stored block, then a block of no kind.
+    let wrong = b"\x00\x05\x00\xfa\xff\xffello\x07";
+    let mut peer = peer();
+    peer.send(frame(FIN | RSV1 | TEXT, wrong));
+    peer.expect_failure(1007, "");
+}
+
+#[test]
 fn a_bomb_is_not_inflated() {
     let bomb = compressed(&vec![0; 50_000_000]);
     assert!(bomb.len() < 60_000);
@@ -170,6 +179,7 @@ fn exactly_the_limit() {
     let mut peer = peer();
     peer.send(frame(FIN | RSV1 | BINARY, compressed(&[7; 100_000])));
     peer.expect_binary(&[7; 100_000]);
+    peer.answer();
     peer.send(frame(FIN | RSV1 | BINARY, compressed(&[7; 100_001])));
     peer.expect_failure(1009, "frame exceeds limit of 100000 bytes");
 }
@@ -189,6 +199,7 @@ fn a_message_that_compression_makes_longer() {
     let mut peer = peer();
     peer.send(frame(FIN | RSV1 | BINARY, wire));
     peer.expect_binary(&noise);
+    peer.answer();
     peer.send(header(FIN | RSV1 | BINARY, 103_000));
     peer.expect_disconnected(
         1009,

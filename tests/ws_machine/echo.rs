@@ -20,7 +20,7 @@ pub struct Seen {
 pub fn run(input: &[u8], cuts: &[usize], deflate: Option<Deflate>) -> Seen {
     let config = WsConfig {
         message_bytes_max: 1 << 16,
-        ..WsConfig::default()
+        ..crate::config()
     };
     let mut peer = Peer::with_deflate(config, deflate);
     let mut messages = Vec::new();
@@ -33,6 +33,11 @@ pub fn run(input: &[u8], cuts: &[usize], deflate: Option<Deflate>) -> Seen {
     }
     peer.half_close();
     answer(&mut peer, &mut messages);
+    if peer.close() == Close::Open {
+        // A failure waits for answers.
+        peer.expire();
+        answer(&mut peer, &mut messages);
+    }
     // How much came behind the last frame depends on the cuts.
     let close = match peer.close() {
         Close::Linger => Close::Flush,

@@ -1,5 +1,7 @@
 //! What a client must not send (RFC 6455, section 5.2), and that it is told.
 
+use smolcorn_actors::protocol::Close;
+
 use crate::peer::Peer;
 use crate::wire::{FIN, TEXT, frame, text};
 
@@ -17,9 +19,35 @@ fn reserved_bits_behind_a_good_message() {
     let mut peer = Peer::new();
     peer.send([text("a"), frame(0xd1, "b"), text("c")].concat());
     peer.expect_text("a");
+    peer.expect_nothing();
+    peer.expire();
     peer.expect_failure(1002, "reserved bits must be 0");
     peer.send(text("d"));
     peer.expect_nothing();
+}
+
+#[test]
+fn an_answer_goes_out_before_the_connection_fails() {
+    let mut peer = Peer::with(|config| config.unsent_bytes_max = 1000);
+    peer.send([text("a"), frame(0xd1, "b")].concat());
+    peer.expect_text("a");
+    assert!(!peer.wants_input());
+    peer.send_text("answer");
+    peer.expect_frames(&["text \"answer\""]);
+    peer.half_close();
+    peer.expire();
+    peer.expect_failure(1002, "reserved bits must be 0");
+}
+
+#[test]
+fn the_application_closes_before_the_connection_fails() {
+    let mut peer = Peer::new();
+    peer.send([text("a"), frame(0xd1, "b")].concat());
+    peer.expect_text("a");
+    peer.send_close(4000, "");
+    peer.expect_disconnected(4000, "", false);
+    peer.expect_frames(&["close 4000 \"\""]);
+    assert_eq!(peer.close(), Close::Linger);
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn a_continuation_needs_a_beginning() {
         let mut peer = Peer::new();
         peer.send(text("a"));
         peer.expect_text("a");
+        peer.answer();
         peer.send(frame(first, "b"));
         peer.expect_failure(1002, "unexpected continuation frame");
     }

@@ -4,6 +4,7 @@
 
 mod arbitrary;
 mod backpressure;
+mod client;
 mod closing;
 mod control;
 mod credit;
@@ -18,6 +19,11 @@ mod limits;
 mod peer;
 mod utf8;
 mod wire;
+
+/// What is under test.
+fn config() -> smolcorn::ws::limits::WsConfig {
+    smolcorn::ws::limits::WsConfig::default()
+}
 
 /// Settings for `count` random cases. A failure prints its input, which then becomes a test.
 fn cases(count: u32) -> proptest::test_runner::Config {

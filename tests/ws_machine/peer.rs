@@ -43,7 +43,7 @@ impl Peer {
         let mut config = WsConfig {
             queue_messages_max: usize::MAX,
             unsent_bytes_max: 0,
-            ..WsConfig::default()
+            ..crate::config()
         };
         change(&mut config);
         Peer::with_deflate(config, None)
@@ -233,6 +233,13 @@ impl Peer {
 
     pub fn send_binary(&mut self, bytes: impl Into<Vec<u8>>) {
         self.command(WsCommand::Binary(Payload::Owned(bytes.into())));
+    }
+
+    /// The application has answered all that it got, and the client has read it.
+    pub fn answer(&mut self) {
+        self.send_text("answer");
+        self.events.clear();
+        self.wire();
     }
 
     pub fn send_close(&mut self, code: u16, reason: &str) {

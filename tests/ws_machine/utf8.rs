@@ -69,7 +69,7 @@ fn a_wrong_byte_is_noticed_before_the_frame_ends() {
         peer.send(header(FIN | TEXT, 1000));
         for (at, byte) in [b"before", &bad[..*shows]].concat().into_iter().enumerate() {
             assert_eq!(peer.close(), Close::Open, "{bad:?}");
-            peer.send(masked(&[byte], at % 4)[..1].to_vec());
+            peer.send(masked(&[byte], at % 4));
         }
         peer.expect_failure(1007, "");
     }

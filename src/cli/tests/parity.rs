@@ -110,7 +110,7 @@ const UVICORN: &[(&str, &str, &str, &str)] = &[
 const OTHER_DEFAULTS: &[(&str, &str)] = &[("timeout-graceful-shutdown", "30")];
 
 /// Names that we take beside uvicorn's: option, name.
-const OTHER_CHOICES: &[(&str, &str)] = &[("http", "async-h1")];
+const OTHER_CHOICES: &[(&str, &str)] = &[("http", "async-h1"), ("ws", "tungstenite")];
 
 /// What may be given several times here, and not there.
 const REPEATABLE: &[&str] = &["env-file", "ssl-keyfile", "ssl-certfile"];

@@ -1,4 +1,4 @@
-//! Our own engine: the WebSocket state machine of one connection.
+//! The WebSocket state machine of one connection, on any engine.
 //!
 //! ```text
 //!           peer's close frame (answered), failure, peer gone, cut
@@ -13,48 +13,46 @@
 //! In `Closing` our close frame is sent: messages of the peer are skipped, its pings are not
 //! answered, and it has `close_timeout` from the moment the kernel has the frame.
 //!
-//! - `decoder` takes frames apart, `flow` counts what is on its way to the peer, `unread` what the
+//! - The engine ([`Codec`]) takes frames apart and makes them, `flow` counts what is on its way to the peer, `unread` what the
 //!   application has not taken, `keepalive` says when to ping.
 //! - Reading stops when `unread` is full. Control frames behind that are not seen either, so
 //!   `keepalive` rests meanwhile; that the peer goes away is the actor's to notice.
 //! - Nothing is allocated for a message but the message itself, and nothing is kept when all is
 //!   said.
+//! - Behind messages that the application has not answered, a failure of the peer's waits for
+//!   `ANSWER_TIME`: what the application says meanwhile still goes out.
 //! - A failure of the connection sends its code and reason in a close frame, and then reads and
 //!   drops what still comes for a while ([`Close::Linger`]), so that the peer gets to see the frame.
 
-pub mod decoder;
 mod flow;
 mod keepalive;
 mod unread;
 
 use std::rc::Rc;
 
-use smolcorn_actors::outbox::{COPY_MAX_BYTES, Outbox, Payload};
+use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
 use super::close::{self, Failure};
+use super::codec::{Codec, Item, push_copied};
 use super::deflate::Deflate;
-use super::deflate::compress::{COMPRESSED_BYTES_MIN, Owner};
-use super::deflate::inflate::Inflater;
-use super::frame::{HEADER_BYTES_MAX, Opcode, write_header};
-use super::limits::PONGS_UNSENT_BYTES_MAX;
+use super::frame::{Opcode, write_header};
+use super::limits::{ANSWER_TIME, PONGS_UNSENT_BYTES_MAX};
 use super::machine::Envelope;
 use super::message::Message;
 use super::shared::WsShared;
 use super::{WsCommand, WsEvent};
-use decoder::{Decoder, Item};
 use flow::Flow;
 use keepalive::{Due, Keepalive};
 use unread::Unread;
 
-/// The machine. `N` puts its events into the vocabulary of the connection that carries it.
+/// The machine, on the engine `C`. `N` puts its events into the vocabulary of the connection that carries it.
 #[derive(Debug)]
-pub struct Native<N> {
+pub struct Session<C, N> {
     envelope: N,
     shared: Rc<WsShared>,
     phase: Phase,
-    decoder: Decoder,
-    compression: Option<Compression>,
+    codec: C,
     flow: Flow,
     unread: Unread,
     keepalive: Keepalive,
@@ -64,13 +62,10 @@ pub struct Native<N> {
     pongs_unsent_bytes: usize,
     /// The peer will send nothing more.
     eof: bool,
-}
-
-/// Our messages are compressed, as agreed on.
-#[derive(Debug)]
-struct Compression {
-    owner: Owner,
-    deflate: Deflate,
+    /// The application has sent nothing since the peer's last message.
+    unanswered: bool,
+    /// Why the connection will fail when the application has had time to answer.
+    failure: Option<Box<Failure>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,27 +80,22 @@ enum Phase {
 
 type WsIo<'a, N> = Io<'a, <N as Envelope>::Event>;
 
-impl<N: Envelope> Native<N> {
+impl<C: Codec, N: Envelope> Session<C, N> {
     /// A machine for a connection whose handshake is done.
-    pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> Native<N> {
+    pub fn new(shared: Rc<WsShared>, deflate: Option<Deflate>, envelope: N) -> Session<C, N> {
         let config = shared.config();
-        let inflater = deflate
-            .as_ref()
-            .map(|deflate| Inflater::new(deflate, Rc::clone(&shared.decompressors)));
-        Native {
+        Session {
             envelope,
             phase: Phase::Open,
-            decoder: Decoder::new(config.message_bytes_max, inflater),
-            compression: deflate.map(|deflate| Compression {
-                owner: shared.compressors.borrow_mut().new_owner(),
-                deflate,
-            }),
+            codec: C::new(&shared, deflate),
             flow: Flow::new(config.credit_bytes_min()),
             unread: Unread::new(config.queue_messages_max),
             keepalive: Keepalive::new(config.ping_interval, config.ping_timeout),
             pongs_end: 0,
             pongs_unsent_bytes: 0,
             eof: false,
+            unanswered: false,
+            failure: None,
             shared,
         }
     }
@@ -133,6 +123,7 @@ impl<N: Envelope> Native<N> {
                     }
                 };
                 self.unread.push(len);
+                self.unanswered = true;
                 self.emit(event, io);
             }
             Item::Ping(payload) => {
@@ -170,11 +161,24 @@ impl<N: Envelope> Native<N> {
         let end = self.send_close(code, &reason, io);
         self.tell_disconnected(code, reason, false, io);
         self.phase = Phase::Closing { end };
-        self.decoder.skip_messages();
+        self.codec.skip_messages();
         // The time for the answer begins when the frame is with the kernel.
         io.clear_deadline();
         if self.eof {
             self.end(Close::Flush, io);
+        } else if self.failure.is_some() {
+            // An answer to our close frame could not be understood.
+            self.end(Close::Linger, io);
+        }
+    }
+
+    /// The peer broke the protocol: fails the connection, at once or a little later.
+    fn fail_after_answers(&mut self, failure: Failure, io: &mut WsIo<'_, N>) {
+        if self.phase == Phase::Open && self.unanswered {
+            self.failure = Some(Box::new(failure));
+            io.set_deadline(ANSWER_TIME);
+        } else {
+            self.fail(failure, Close::Linger, io);
         }
     }
 
@@ -216,26 +220,18 @@ impl<N: Envelope> Native<N> {
         if self.phase != Phase::Open {
             return;
         }
+        self.unanswered = false;
         let len = payload.len();
-        match &self.compression {
-            Some(compression) if len >= COMPRESSED_BYTES_MIN => {
-                let Compression { owner, deflate } = compression;
-                let mut compressors = self.shared.compressors.borrow_mut();
-                match compressors.compress(payload.as_bytes(), *owner, deflate) {
-                    Some(out) if out.len() <= COPY_MAX_BYTES => {
-                        push_copied(opcode, true, out, io.outbox);
-                    }
-                    Some(out) => {
-                        let payload = Payload::Owned(std::mem::take(out));
-                        push_whole(opcode, true, payload, io.outbox);
-                    }
-                    None => push_whole(opcode, false, payload, io.outbox),
-                }
+        match self
+            .codec
+            .push_message(opcode, payload, &self.shared, io.outbox)
+        {
+            Ok(()) => {
+                self.flow.pushed(io.outbox);
+                self.flow.expect_credit(len);
             }
-            _ => push_whole(opcode, false, payload, io.outbox),
+            Err(failure) => self.fail(failure, Close::Linger, io),
         }
-        self.flow.pushed(io.outbox);
-        self.flow.expect_credit(len);
     }
 
     fn send_control(&mut self, opcode: Opcode, payload: &[u8], io: &mut WsIo<'_, N>) -> u64 {
@@ -273,27 +269,7 @@ impl<N: Envelope> Native<N> {
     }
 }
 
-/// Puts a frame into the outbox: a small payload as a copy behind its header, a large one as it
-/// is.
-fn push_whole(opcode: Opcode, deflated: bool, payload: Payload, outbox: &mut Outbox) {
-    let len = payload.len();
-    if len <= COPY_MAX_BYTES {
-        push_copied(opcode, deflated, payload.as_bytes(), outbox);
-    } else {
-        outbox.append(|out| write_header(out, opcode, deflated, len));
-        outbox.push(payload);
-    }
-}
-
-fn push_copied(opcode: Opcode, deflated: bool, payload: &[u8], outbox: &mut Outbox) {
-    outbox.append(|out| {
-        out.reserve(HEADER_BYTES_MAX + payload.len());
-        write_header(out, opcode, deflated, payload.len());
-        out.extend_from_slice(payload);
-    });
-}
-
-impl<N: Envelope> Protocol for Native<N> {
+impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
     type Event = N::Event;
     type Command = WsCommand;
 
@@ -307,9 +283,9 @@ impl<N: Envelope> Protocol for Native<N> {
     fn receive(&mut self, input: &[u8], io: &mut WsIo<'_, N>) -> usize {
         self.keepalive.hear();
         let mut used = 0;
-        while self.phase != Phase::Ended && !self.is_paused() {
+        while self.phase != Phase::Ended && self.failure.is_none() && !self.is_paused() {
             let rest = input.get(used..).unwrap_or_default();
-            match self.decoder.next(rest) {
+            match self.codec.next(rest) {
                 Ok((taken, None)) => {
                     used += taken;
                     if self.eof {
@@ -321,10 +297,10 @@ impl<N: Envelope> Protocol for Native<N> {
                     used += taken;
                     self.handle(item, rest.len() - taken, io);
                 }
-                Err(failure) => self.fail(failure, Close::Linger, io),
+                Err(failure) => self.fail_after_answers(failure, io),
             }
         }
-        if self.phase == Phase::Ended {
+        if self.phase == Phase::Ended || self.failure.is_some() {
             input.len()
         } else {
             used
@@ -333,7 +309,7 @@ impl<N: Envelope> Protocol for Native<N> {
 
     fn receive_eof(&mut self, unused: usize, io: &mut WsIo<'_, N>) {
         self.eof = true;
-        if unused == 0 || !self.is_paused() {
+        if self.failure.is_none() && (unused == 0 || !self.is_paused()) {
             self.settle_eof(io);
         }
     }
@@ -346,6 +322,7 @@ impl<N: Envelope> Protocol for Native<N> {
                 let was_paused = self.is_paused();
                 self.unread.take(messages);
                 if was_paused
+                    && self.failure.is_none()
                     && !self.is_paused()
                     && let Some(timeout) = self.keepalive.resume()
                 {
@@ -365,7 +342,9 @@ impl<N: Envelope> Protocol for Native<N> {
                     self.emit(WsEvent::Sent { bytes }, io);
                 }
                 let flow = &self.flow;
-                if let Some(timeout) = self.keepalive.sent(|end| flow.has_sent(end)) {
+                if let Some(timeout) = self.keepalive.sent(|end| flow.has_sent(end))
+                    && self.failure.is_none()
+                {
                     io.set_deadline(timeout);
                 }
             }
@@ -378,6 +357,9 @@ impl<N: Envelope> Protocol for Native<N> {
     }
 
     fn deadline(&mut self, io: &mut WsIo<'_, N>) {
+        if let Some(failure) = self.failure.take() {
+            return self.fail(*failure, Close::Linger, io);
+        }
         match self.phase {
             Phase::Open => match self.keepalive.due(!self.unread.is_full()) {
                 Due::Ping => self.ping(io),
@@ -400,7 +382,7 @@ impl<N: Envelope> Protocol for Native<N> {
 
     fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.unread.is_full(),
+            Phase::Open => !self.unread.is_full() && self.failure.is_none(),
             Phase::Closing { .. } => true,
             Phase::Ended => false,
         }

@@ -4,64 +4,18 @@
 //! then their few bytes stay with the actor, so nothing is kept for them here. An idle decoder
 //! holds no memory.
 
-use crate::ws::close::{self, Failure};
-use crate::ws::deflate::inflate::Inflater;
-use crate::ws::frame::{Header, Opcode};
-use crate::ws::limits::CONTROL_BYTES_MAX;
-use crate::ws::mask::Mask;
-use crate::ws::message::{self, Message, PartialMessage};
+use super::close::Failure;
+use super::codec::{Item, control_item};
+use super::deflate::inflate::Inflater;
+use super::frame::{Header, Opcode};
+use super::mask::Mask;
+use super::message::{self, PartialMessage};
 
 /// Compressed bytes are unmasked in pieces of so many bytes, on the stack.
 const UNMASKED_BYTES: usize = 4096;
 
 /// What compression may add to a message, besides a 64th: headers of its blocks.
 const DEFLATE_EXCESS_BYTES: usize = 1024;
-
-/// What a client has said.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Item {
-    /// A whole message.
-    Message(Message),
-    /// Asks for a pong with the same payload.
-    Ping(ControlPayload),
-    /// Answers a ping.
-    Pong,
-    /// The client's last frame.
-    Close {
-        /// The code, or [`close::NO_CODE`].
-        code: u16,
-        /// The reason.
-        reason: String,
-    },
-}
-
-/// The payload of a control frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ControlPayload {
-    bytes: [u8; CONTROL_BYTES_MAX],
-    len: u8,
-}
-
-impl ControlPayload {
-    /// Takes the mask off. `masked` is no longer than a control frame's payload may be.
-    fn unmask(masked: &[u8], mut mask: Mask) -> ControlPayload {
-        let mut bytes = [0; CONTROL_BYTES_MAX];
-        let len = masked.len().min(CONTROL_BYTES_MAX);
-        for (byte, masked) in bytes.iter_mut().zip(masked) {
-            *byte = *masked;
-        }
-        mask.apply(bytes.get_mut(..len).unwrap_or_default());
-        ControlPayload {
-            bytes,
-            len: len as u8,
-        }
-    }
-
-    /// The payload.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
 
 /// Frames in, what they say out.
 #[derive(Debug)]
@@ -120,15 +74,13 @@ impl Decoder {
                 let Some(header) = Header::read(rest, self.inflater.is_some())? else {
                     return Ok((input.len() - rest.len(), None));
                 };
-                let payload = rest.get(header.header_bytes..).unwrap_or_default();
                 if header.opcode.is_control() {
-                    let len = header.payload_bytes as usize;
-                    let Some((payload, behind)) = payload.split_at_checked(len) else {
+                    let Some((item, behind)) = control_item(&header, rest)? else {
                         return Ok((input.len() - rest.len(), None));
                     };
-                    let item = control_item(&header, payload)?;
                     return Ok((input.len() - behind.len(), Some(item)));
                 }
+                let payload = rest.get(header.header_bytes..).unwrap_or_default();
                 let left = self.admit(&header)?;
                 if let Some((payload, behind)) = payload.split_at_checked(left)
                     && header.fin
@@ -243,19 +195,4 @@ fn whole_message(header: &Header, payload: &[u8]) -> Result<Item, Failure> {
     let mut mask = header.mask;
     mask.apply(&mut bytes);
     message::whole(header.opcode == Opcode::Text, bytes).map(Item::Message)
-}
-
-fn control_item(header: &Header, masked: &[u8]) -> Result<Item, Failure> {
-    let payload = ControlPayload::unmask(masked, header.mask);
-    Ok(match header.opcode {
-        Opcode::Ping => Item::Ping(payload),
-        Opcode::Close => {
-            let (code, reason) = close::read_payload(payload.as_bytes())?;
-            Item::Close {
-                code,
-                reason: reason.to_owned(),
-            }
-        }
-        _ => Item::Pong,
-    })
 }
