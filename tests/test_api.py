@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.certificates import Authority
 from harness.deadline import DEADLINE_SECONDS
 from harness.server import environment, is_binary
 
@@ -206,6 +207,25 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         assert not (tmp_path / "app.sock").exists()
 
     asyncio.run(main())
+
+
+def test_tls(authority: Authority) -> None:
+    issued = authority.issue("localhost")
+    context = authority.context()
+
+    async def main() -> None:
+        files = {"ssl_certfile": issued.certfile, "ssl_keyfile": str(issued.keyfile)}
+        async with server(**files) as one:
+            url = one.urls[0].replace("127.0.0.1", "localhost")
+            assert url.startswith("https://")
+            answer = await asyncio.to_thread(
+                urllib.request.urlopen, url, context=context
+            )
+            assert answer.read() == b"/"
+
+    asyncio.run(main())
+    with pytest.raises(errors.ConfigError, match="--ssl-certfile"):
+        server(ssl_certfile="no/such/file").run()
 
 
 def test_in_a_thread() -> None:
