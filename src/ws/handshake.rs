@@ -1,6 +1,8 @@
 //! The opening handshake (RFC 6455, section 4.2), as functions of a request's head: is it one, may
 //! it be accepted, and what the response 101 must say.
 
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+
 use super::deflate::Deflate;
 use super::limits::WsConfig;
 use crate::http::field::{has_token, is_token};
@@ -160,16 +162,16 @@ fn is_key(key: &[u8]) -> bool {
 
 /// The accept value for `key` (RFC 6455, section 4.2.2).
 fn accept_value(key: &[u8]) -> [u8; ACCEPT_CHARS] {
-    let mut sha1 = sha1_smol::Sha1::new();
+    let mut sha1 = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
     sha1.update(key);
     sha1.update(GUID);
-    base64(&sha1.digest().bytes())
+    base64(sha1.finish().as_ref())
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The base64 of a SHA-1.
-fn base64(bytes: &[u8; 20]) -> [u8; ACCEPT_CHARS] {
+fn base64(bytes: &[u8]) -> [u8; ACCEPT_CHARS] {
     let mut text = [b'='; ACCEPT_CHARS];
     for (chars, group) in text.chunks_mut(4).zip(bytes.chunks(3)) {
         let mut word = [0; 4];
