@@ -149,7 +149,8 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
 	$(TOOLS)/bin/ruff format --check $(CHECKED)
-	$(TOOLS)/bin/mypy python
+	$(TOOLS)/bin/mypy python examples/embedded.py
+	$(TOOLS)/bin/basedpyright --pythonpath $(TOOLS)/bin/python
 	$(TOOLS)/bin/mypy src/embed .ci
 	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py benches/application.py
 	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py

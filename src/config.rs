@@ -27,8 +27,9 @@ pub struct Config {
     pub interface: Interface,
     /// Whether the application hears of start-up and shutdown.
     pub lifespan: Lifespan,
-    /// File of environment variables, loaded before the application is imported.
-    pub env_file: Option<PathBuf>,
+    /// Files of environment variables, loaded before the application is imported; the later one
+    /// wins.
+    pub env_files: Vec<PathBuf>,
     /// ASGI `root_path` of every scope.
     pub root_path: String,
     /// Run each request in an empty `contextvars.Context`, not in a copy of the server's own.
@@ -116,7 +117,7 @@ impl Default for Config {
             factory: false,
             interface: Interface::Auto,
             lifespan: Lifespan::Auto,
-            env_file: None,
+            env_files: Vec::new(),
             root_path: String::new(),
             reset_contextvars: false,
             event_loop: EventLoop::Auto,

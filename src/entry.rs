@@ -3,8 +3,11 @@
 use pyo3::prelude::*;
 
 use crate::cli::error::UsageError;
+use crate::cli::project::{self, Project};
 use crate::cli::{self, Parsed, Program};
 use crate::config::Config;
+#[cfg(unix)]
+use crate::env_file;
 use crate::python::settings;
 #[cfg(unix)]
 use crate::reload;
@@ -28,7 +31,7 @@ pub enum Request {
 /// Reads the command line (`argv` without the program's name) and the environment. Help, version
 /// and usage errors are printed here.
 pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
-    match cli::parse(argv, |name| std::env::var(name).ok(), program) {
+    match cli::parse(argv, variable, read_project, program) {
         Parsed::Run(config) => Request::Serve(config),
         Parsed::Print { text, exit_code } => {
             print_quietly(&mut std::io::stdout(), &text);
@@ -39,6 +42,18 @@ pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
             Request::Exit(UsageError::EXIT_CODE)
         }
     }
+}
+
+/// A variable of the process's environment.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads the pyproject.toml of the working directory, if there is one.
+pub fn read_project() -> Result<Project, UsageError> {
+    // Whoever cannot read the file has no settings in it; nor has one that is no text.
+    let text = std::fs::read_to_string(project::FILE_NAME).unwrap_or_default();
+    Project::read(&text)
 }
 
 /// Prints; whoever closed the other end does not want to read it.
@@ -92,28 +107,13 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
              documentation.",
         );
     }
-    let of_file = || {
-        let text = std::fs::read_to_string(config.env_file.as_ref()?).ok()?;
-        variable_in(&text, "WEB_CONCURRENCY")
-    };
+    let files = env_file::read_all(&config.env_files, &variable).unwrap_or_default();
     let config = config.clone().with_late_environment(&|name| {
-        let of_process = std::env::var(name).ok();
-        of_process.or_else(|| (name == "WEB_CONCURRENCY").then(of_file)?)
+        let of_process = variable(name);
+        of_process.or_else(|| (name == "WEB_CONCURRENCY").then(|| files.get(name))?)
     });
     let several = config.ok()?.workers.filter(|workers| *workers > 1);
     several.map(Supervision::Workers)
-}
-
-/// The value of a variable in an environment file; the last line that sets it counts.
-#[cfg(unix)]
-fn variable_in(text: &str, name: &str) -> Option<String> {
-    text.lines().rev().find_map(|line| {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-        let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?;
-        let value = value.split(" #").next().unwrap_or_default().trim();
-        Some(value.trim_matches(['"', '\'']).to_owned())
-    })
 }
 
 /// Serves until told to stop. Returns the exit code.

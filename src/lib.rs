@@ -5,6 +5,7 @@ pub mod asgi;
 pub mod cli;
 pub mod config;
 pub mod entry;
+pub mod env_file;
 pub mod http;
 pub mod net;
 pub mod percent;

@@ -1,6 +1,6 @@
 """The native core. Nothing in it is for applications."""
 
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Literal, final
 
@@ -10,6 +10,29 @@ __version__: str
 
 def main(argv: list[str]) -> int:
     """Runs the command line with these arguments and returns the exit status."""
+
+def defaults() -> dict[str, Any]:
+    """The default of every option, by its name in Python."""
+
+def surroundings() -> dict[str, Any]:
+    """What the environment and pyproject.toml set. Raises ValueError with the text for
+    the user."""
+
+def settings(app: str, values: list[tuple[str, list[str]]]) -> Settings:
+    """Settings made of options as texts. Raises ValueError with the text for the user."""
+
+def command_line(app: str, values: list[tuple[str, list[str]]]) -> list[str]:
+    """The arguments of the command line that say the same."""
+
+def read_env_file(
+    path: str, earlier: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[int]]:
+    """Variables of the earlier files and of this one, and the numbers of lines that set
+    none. Raises ValueError with the text for the user."""
+
+def adopt(settings: Settings, descriptors: list[int]) -> list[Socket]:
+    """Listens on sockets that the caller has bound. Raises OSError with the text to
+    log."""
 
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
@@ -69,6 +92,12 @@ class NativeConfig:
     def with_late_environment(self) -> NativeConfig:
         """Returns it with what WEB_CONCURRENCY and FORWARDED_ALLOW_IPS say, which an
         env file may have set. Raises ValueError with the text for the user."""
+    @property
+    def workers(self) -> int | None:
+        """Processes that serve; None before the late environment was read."""
+    @property
+    def forwarded_allow_ips(self) -> str | None:
+        """Who may set forwarded headers; None before the late environment was read."""
     def load_tls(self) -> Tls | None:
         """Reads certificates and keys; None without TLS. The first call does it, for all
         that have these settings. Raises ValueError with the text for the user."""
@@ -96,6 +125,8 @@ class Socket:
     @property
     def description(self) -> str:
         """For the banner: a URL, `unix socket PATH` or `socket (HOST, PORT)`."""
+    def fileno(self) -> int:
+        """The descriptor, which stays this object's."""
     def close(self) -> None:
         """Closes it and unlinks the path that it created. Harmless if repeated."""
 
@@ -129,6 +160,8 @@ class Engine:
     @property
     def tasks(self) -> int:
         """Requests whose application has not returned."""
+    def running(self) -> list[Task[Any]]:
+        """The tasks of these requests."""
     @property
     def requests(self) -> int:
         """Completed requests."""

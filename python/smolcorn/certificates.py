@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smolcorn.config import Settings
-from smolcorn.errors import EXIT_STARTUP, StartupError
+from smolcorn.errors import EXIT_STARTUP, ConfigError
 
 if TYPE_CHECKING:
     from smolcorn._core import Tls
@@ -22,12 +22,12 @@ _logger = logging.getLogger("uvicorn.error")
 def load(settings: Settings) -> None:
     """Reads the files that the settings name, if there is TLS at all.
 
-    Raises StartupError.
+    Raises ConfigError.
     """
     try:
         tls = settings.native.load_tls()
     except ValueError as error:
-        raise StartupError(str(error), EXIT_STARTUP) from None
+        raise ConfigError(str(error), EXIT_STARTUP) from None
     if tls is not None and tls.warning is not None:
         _logger.warning("%s", tls.warning)
 

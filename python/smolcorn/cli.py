@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 
-def main() -> NoReturn:
-    """Runs the command line of this process and exits with its status."""
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command line, by default that of this process, and exits with its
+    status."""
     from smolcorn import _core
 
-    status = _core.main(sys.argv[1:])
+    status = _core.main(sys.argv[1:] if args is None else list(args))
     try:
         sys.stdout.flush()
     except BrokenPipeError:

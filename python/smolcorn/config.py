@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import logging.config
-from collections.abc import Mapping
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from smolcorn import log_config as log_files
-from smolcorn.errors import StartupError
+from smolcorn.errors import ConfigError
 from smolcorn.logging import ACCESS_FORMAT, DEFAULT_FORMAT, TRACE_LOG_LEVEL
 
 if TYPE_CHECKING:
@@ -75,22 +76,23 @@ class Settings:
     """All settings, as the core has them."""
 
     # The application.
-    app: str
-    """Import string."""
+    app: str | Callable[..., Any]
+    """Import string, or the application itself."""
     app_dir: str | None
     """What to put in front of `sys.path`; None: nothing."""
     factory: bool
     interface: InterfaceName
     lifespan: LifespanMode
-    env_file: str | None
+    env_files: tuple[str, ...]
+    """Files of variables that are loaded before the application; the later one wins."""
 
     # The process.
     pid_file: str | None
     """Where to write the number of the process."""
 
     # The event loop.
-    loop: str
-    """A name or an import string; see `smolcorn.loops`."""
+    loop: str | Callable[[], AbstractEventLoop]
+    """A name, an import string, or what makes a loop; see `smolcorn.loops`."""
     io_threads: int | None
     """None: 0, or 1 where the loop cannot watch a descriptor."""
 
@@ -110,8 +112,9 @@ class Settings:
     """Seconds for which a worker's loop may be blocked before that is reported."""
 
     # Logging.
-    log_config: str | Mapping[str, Any] | None
-    """A file or a mapping for `logging.config`; None: `LOGGING_CONFIG`."""
+    log_config: str | Mapping[str, Any] | RawConfigParser | Literal[False] | None
+    """A file or a mapping for `logging.config`; None: `LOGGING_CONFIG`; False: logging is
+    set up by somebody else."""
     log_level: str | int | None
     """None: as the logging configuration says."""
     access_log: bool
@@ -119,15 +122,25 @@ class Settings:
     """None: if standard output is a terminal."""
 
 
-def configure_logging(settings: Settings) -> None:
-    """Sets Python's logging up. Raises StartupError for a configuration in error."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings:
+    """Those fields of `Settings` that are about logging."""
+
+    log_config: str | Mapping[str, Any] | RawConfigParser | Literal[False] | None
+    log_level: str | int | None
+    access_log: bool
+    use_colors: bool | None
+
+
+def configure_logging(settings: Settings | LoggingSettings) -> None:
+    """Sets Python's logging up. Raises ConfigError for a configuration in error."""
     logging.addLevelName(TRACE_LOG_LEVEL, "TRACE")
     level = _level_number(settings.log_level)
     source = settings.log_config
     if isinstance(source, str):
         with log_files.errors_name(source):
             _apply(log_files.read(source), settings.use_colors)
-    else:
+    elif source is not False:
         with log_files.errors_name(None):
             _apply(LOGGING_CONFIG if source is None else source, settings.use_colors)
     if level is not None:
@@ -158,6 +171,6 @@ def _level_number(level: str | int | None) -> int | None:
         return LOG_LEVELS[level.lower()]
     except KeyError:
         names = ", ".join(LOG_LEVELS)
-        raise StartupError(
+        raise ConfigError(
             f"Unknown log level '{level}'. The levels are {names}."
         ) from None

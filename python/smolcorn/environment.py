@@ -1,40 +1,48 @@
-"""The environment: the env file, and the variables that are read after it."""
+"""The environment: files of variables, and what is read after them."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+from collections.abc import Iterable
 
 from smolcorn.config import Settings
-from smolcorn.errors import EXIT_USAGE, StartupError
+from smolcorn.errors import EXIT_USAGE, ConfigError
 
 _logger = logging.getLogger("uvicorn.error")
 
 
 def complete(settings: Settings) -> Settings:
-    """Loads the env file; then lets the core read what that file may have set.
+    """Loads the env files; then lets the core read what they may have set.
 
-    Raises StartupError.
+    Raises ConfigError.
     """
-    if settings.env_file is not None:
-        _load_file(settings.env_file)
+    load_files(settings.env_files)
     try:
         native = settings.native.with_late_environment()
     except ValueError as error:
-        raise StartupError(str(error), EXIT_USAGE) from None
+        raise ConfigError(str(error), EXIT_USAGE) from None
     return dataclasses.replace(settings, native=native)
 
 
-def _load_file(path: str) -> None:
-    """Sets the file's variables that are not set already."""
-    try:
-        from dotenv import load_dotenv
-    except ImportError:
-        raise StartupError(
-            "Install the python-dotenv package to use `--env-file`."
-        ) from None
-    _logger.info("Loading environment from '%s'", path)
-    try:
-        load_dotenv(dotenv_path=path)
-    except (OSError, UnicodeError) as error:
-        raise StartupError(f"Error reading env file '{path}': {error}") from error
+def load_files(paths: Iterable[str]) -> None:
+    """Sets the files' variables that are not set already. Of several files the later
+    one wins. Raises ConfigError for a file that cannot be read."""
+    from smolcorn import _core
+
+    found: dict[str, str] = {}
+    for path in paths:
+        _logger.info("Loading environment from '%s'", path)
+        try:
+            variables, bad_lines = _core.read_env_file(path, list(found.items()))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        for line in bad_lines:
+            _logger.warning("Line %d of '%s' sets no variable.", line, path)
+        found.update(variables)
+    for name, value in found.items():
+        try:
+            os.environ.setdefault(name, value)
+        except ValueError as error:
+            raise ConfigError(f"Cannot set the variable '{name}': {error}") from None

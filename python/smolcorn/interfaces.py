@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from smolcorn import trace
 from smolcorn.config import Settings
-from smolcorn.errors import EXIT_STARTUP, EXIT_USAGE, StartupError
+from smolcorn.errors import EXIT_STARTUP, EXIT_USAGE, AppError
 from smolcorn.importer import ImportFromStringError, import_from_string
 from smolcorn.types import ASGI2Application, ASGI3Application, Receive, Scope, Send
 
@@ -53,28 +53,33 @@ class ASGI2Adapter:
 def load_application(settings: Settings) -> Application:
     """Imports the application that the settings name and adapts it.
 
-    Raises StartupError if there is none, or nothing that can be called. What the
+    Raises AppError if there is none, or nothing that can be called. What the
     application's own module or factory raises passes through.
     """
     if settings.interface == "wsgi":
-        raise StartupError("The interface 'wsgi' is not available yet.", EXIT_USAGE)
+        raise AppError("The interface 'wsgi' is not available yet.", EXIT_USAGE)
+    name = (
+        settings.app if isinstance(settings.app, str) else type(settings.app).__name__
+    )
     try:
         found = import_from_string(settings.app)
     except ImportFromStringError as error:
-        raise StartupError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
+        raise AppError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
     if settings.factory:
         found = _call_factory(found)
     elif _may_be_factory(found):
         found = _call_possible_factory(found)
     if not callable(found):
-        raise StartupError(
-            f'ASGI app "{settings.app}" is not callable: it is of type {_type(found)}.'
+        raise AppError(
+            f'ASGI app "{name}" is not callable: it is of type {_type(found)}.'
         )
     if settings.interface == "auto":
-        interface = detect_interface(found, settings.app)
+        interface = detect_interface(found, name)
     else:
         interface = settings.interface
-    call: ASGI3Application = ASGI2Adapter(found) if interface == "asgi2" else found
+    # Whether it gives what these conventions ask for shows when it is called.
+    app: Any = found
+    call: ASGI3Application = ASGI2Adapter(app) if interface == "asgi2" else app
     if trace.is_wanted():
         call = trace.MessageLoggerMiddleware(call)
     return Application(call, interface)
@@ -83,7 +88,7 @@ def load_application(settings: Settings) -> Application:
 def detect_interface(app: Callable[..., Any], name: str) -> Interface:
     """Tells the convention from the looks of the callable.
 
-    Raises StartupError, which calls it `name`, if it can be neither.
+    Raises AppError, which calls it `name`, if it can be neither.
     """
     if hasattr(_unwrapped(app), "__await__") and inspect.isclass(_unwrapped(app)):
         return "asgi3"
@@ -97,7 +102,7 @@ def detect_interface(app: Callable[..., Any], name: str) -> Interface:
     # The signature of what was decorated counts before the decorator's own.
     for signature in signatures:
         if _looks_like_wsgi(signature):
-            raise StartupError(
+            raise AppError(
                 f'"{name}" takes (environ, start_response): it is a WSGI application. '
                 "WSGI is not available yet."
             )
@@ -116,11 +121,11 @@ def _call_factory(factory: Any) -> Any:
         raise _factory_error(error) from error
 
 
-def _factory_error(error: TypeError) -> StartupError:
+def _factory_error(error: TypeError) -> AppError:
     """Says why the factory failed; and where, if that was in the factory's own code."""
     if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
         _logger.debug("Exception in ASGI app factory\n", exc_info=error)
-    return StartupError(f"Error loading ASGI app factory: {error}", EXIT_STARTUP)
+    return AppError(f"Error loading ASGI app factory: {error}", EXIT_STARTUP)
 
 
 def _may_be_factory(app: Any) -> bool:
@@ -213,11 +218,11 @@ def _looks_like_wsgi(signature: inspect.Signature) -> bool:
     )
 
 
-def _wrong_signature(name: str, signature: inspect.Signature) -> StartupError:
+def _wrong_signature(name: str, signature: inspect.Signature) -> AppError:
     # Names alone: annotations and defaults can fill pages.
     names = list(signature.parameters)
     shown = names[:_PARAMETERS_SHOWN] + ["..."] * (len(names) > _PARAMETERS_SHOWN)
-    return StartupError(
+    return AppError(
         f'ASGI app "{name}" must take (scope, receive, send), '
         f"but its parameters are ({', '.join(shown)})."
     )

@@ -52,6 +52,8 @@ class Lifespan:
         self.shutdown_failed = False
         self.interrupted = False
         """Start-up was given up because nobody wants to wait for it."""
+        self.abandoned = False
+        """Nobody waits for it: the loop's end may cancel it at any time."""
         self._application = application
         self._mode = mode
         self._phase = Phase.WAITING
@@ -108,6 +110,11 @@ class Lifespan:
             self.interrupted = self._cancelled = False
         else:
             await asyncio.wait({self._task})
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the application has failed to start. Programs look at it."""
+        return self.startup_failed
 
     def cancel(self) -> None:
         """Cancels the application's task, whatever it is at."""
@@ -181,7 +188,7 @@ class Lifespan:
 
     def _app_raised(self, error: BaseException) -> None:
         self._raised = True
-        expected = self._cancelled or self._phase is Phase.DONE
+        expected = self._cancelled or self.abandoned or self._phase is Phase.DONE
         if expected and isinstance(error, asyncio.CancelledError):
             return
         if self.startup_failed or self.shutdown_failed:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smolcorn.errors import StartupError
+from smolcorn.errors import ConfigError
 
 _OWN_CLASSES = {
     f"uvicorn.logging.{name}": f"smolcorn.logging.{name}"
@@ -61,14 +61,14 @@ def set_colors(config: dict[str, Any], use_colors: bool) -> None:
 
 @contextmanager
 def errors_name(path: str | None) -> Iterator[None]:
-    """Turns every error inside into a StartupError that names the file."""
+    """Turns every error inside into a ConfigError that names the file."""
     try:
         yield
-    except StartupError:
+    except ConfigError:
         raise
     except Exception as error:
         where = "logging configuration" if path is None else f"log config '{path}'"
-        raise StartupError(f"Error in {where}: {_one_line(error)}") from error
+        raise ConfigError(f"Error in {where}: {_one_line(error)}") from error
 
 
 def _one_line(error: BaseException) -> str:
@@ -88,7 +88,7 @@ def _read_yaml(path: str) -> Any:
     try:
         import yaml
     except ImportError:
-        raise StartupError(
+        raise ConfigError(
             "Install the PyYAML package to use `--log-config` with YAML files."
         ) from None
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -99,9 +99,9 @@ def _read_toml(path: str) -> Any:
         import tomllib
     else:
         try:
-            import tomli as tomllib
+            import tomli as tomllib  # pyright: ignore[reportMissingImports]
         except ImportError:
-            raise StartupError(
+            raise ConfigError(
                 "Install the tomli package, or use Python 3.11 or newer, "
                 "to use `--log-config` with TOML files."
             ) from None

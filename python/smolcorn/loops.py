@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias, TypeVar, cast
 
 from smolcorn import signals
-from smolcorn.errors import EXIT_STARTUP, StartupError
+from smolcorn.errors import EXIT_STARTUP, ConfigError
 from smolcorn.importer import ImportFromStringError, import_from_string
 
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
@@ -19,12 +19,14 @@ CANCEL_SECONDS = 1.0
 """How long tasks that are left over may take to end after they were cancelled."""
 
 
-def loop_factory(name: str) -> LoopFactory:
+def loop_factory(name: str | LoopFactory) -> LoopFactory:
     """Returns what makes the loop called `name`: auto, asyncio, uvloop, none, or an
-    import string of a callable without arguments.
+    import string of a callable without arguments. Such a callable is returned itself.
 
-    Raises StartupError if there is no such loop.
+    Raises ConfigError if there is no such loop.
     """
+    if not isinstance(name, str):
+        return name
     if name == "auto":
         try:
             return _library_loop("uvloop")
@@ -38,7 +40,7 @@ def loop_factory(name: str) -> LoopFactory:
         try:
             return _library_loop(name)
         except ImportError as error:
-            raise StartupError(
+            raise ConfigError(
                 f"Cannot use the event loop '{name}': {error}."
             ) from error
     return _custom_loop(name)
@@ -55,7 +57,7 @@ def run(
     """
     loop = factory()
     if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise StartupError(
+        raise ConfigError(
             f"The loop factory returned a '{type(loop).__name__}', not an event loop."
         )
     asyncio.set_event_loop(loop)
@@ -87,11 +89,11 @@ def _custom_loop(import_str: str) -> LoopFactory:
     try:
         factory = import_from_string(import_str)
     except ImportFromStringError as error:
-        raise StartupError(
+        raise ConfigError(
             f"Error loading custom loop setup function. {error}", EXIT_STARTUP
         ) from error
     if not callable(factory):
-        raise StartupError(
+        raise ConfigError(
             "Error loading custom loop setup function. "
             f'"{import_str}" is not callable.',
             EXIT_STARTUP,

@@ -7,7 +7,8 @@
 use argh::FromArgs;
 
 use super::error::UsageError;
-use super::normalise::Normalised;
+use super::normalise::{Normalised, Source};
+use super::project;
 use super::values::{
     Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
 };
@@ -46,9 +47,9 @@ pub struct Arguments {
     /// start-up and shutdown messages
     #[argh(option)]
     pub lifespan: Option<Lifespan>,
-    /// file of variables
+    /// files of variables
     #[argh(option)]
-    pub env_file: Option<ExistingPath>,
+    pub env_file: Vec<ExistingPath>,
     /// prefix of a proxy
     #[argh(option)]
     pub root_path: Option<String>,
@@ -285,7 +286,10 @@ fn complaint(normalised: &Normalised, output: &str) -> UsageError {
             given.value
         );
         if let Some(what) = output.strip_prefix(&head) {
-            return UsageError::invalid_value(&name, what);
+            return match given.source {
+                Source::Project => project::invalid_value(given.spec, what),
+                Source::Argument | Source::Variable(_) => UsageError::invalid_value(&name, what),
+            };
         }
     }
     UsageError::new(output)
@@ -295,7 +299,7 @@ fn complaint(normalised: &Normalised, output: &str) -> UsageError {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::normalise::Given;
+    use super::super::normalise::{Given, Source};
     use super::super::options::{self, Kind, OptionSpec};
     use super::*;
 
@@ -318,11 +322,12 @@ mod tests {
         let given = vec![Given {
             spec,
             value: value.to_owned(),
+            source: Source::Argument,
         }];
         Arguments::parse(&Normalised {
             given,
             positionals: vec!["m:a".to_owned()],
-            action: None,
+            ..Normalised::default()
         })
     }
 

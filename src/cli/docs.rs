@@ -1,8 +1,9 @@
-//! Writes `docs/options.md` from the table, and holds the file against it.
+//! Writes `docs/options.md` and `python/smolcorn/options.py` from the table, and holds the files
+//! against it.
 //!
-//! `REGENERATE=1 cargo test docs_options` writes the file anew.
+//! `REGENERATE=1 cargo test docs_options` writes them anew.
 
-use super::options::{OptionSpec, Origin, Status};
+use super::options::{self, Kind, OptionSpec, Origin, Status};
 use super::table::SECTIONS;
 
 const HEAD: &str = "\
@@ -18,9 +19,13 @@ APP is the import string of an ASGI application, `module:attribute`. It may also
 - `--name value` and `--name=value` are the same. Options stand before or after APP; `--` ends
   them. There are no short options and no abbreviations.
 - Of an option given several times the last one counts, unless it is marked as repeatable.
-- Every option may be set by an environment variable. The command line wins over `SMOLCORN_*`,
-  and that over `UVICORN_*`. An empty variable counts as unset. Repeatable options take several
-  values from one variable, with blanks between.
+- Every option may be set by an environment variable, and in the table `[tool.smolcorn]` of the
+  `pyproject.toml` in the working directory. The command line wins over `SMOLCORN_*`, that over
+  `UVICORN_*`, and that over the table. `smolcorn --print-config` shows what came of it.
+- An empty variable counts as unset. Repeatable options take several values from one variable,
+  with blanks between.
+- The table has the names of the options, with `-` or `_`, and `app`:
+  `app = \"main:app\"`, `port = 9000`, `access-log = false`, `header = [\"x-a:1\"]`.
 - Booleans are `1 t true y yes on` and `0 f false n no off`, in small or large letters.
 - Sizes are in bytes, times in seconds. The timeouts that uvicorn does not have take fractions,
   down to 0.001.
@@ -104,20 +109,85 @@ fn facts(spec: &OptionSpec) -> Vec<String> {
     facts
 }
 
+const PYTHON_HEAD: &str = "\
+# Made from src/cli/table.rs by `REGENERATE=1 cargo test docs_options`. Edit there.
+\"\"\"The options that `smolcorn.Config` and `smolcorn.run` take by name.\"\"\"
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from configparser import RawConfigParser
+from typing import IO, Any, TypeAlias, TypedDict
+
+StrPath: TypeAlias = \"str | os.PathLike[str]\"
+
+
+class Options(TypedDict, total=False):
+    \"\"\"Everything but the first parameters. None: as if it were not given.\"\"\"
+
+    timeout_notify: int
+    \"\"\"Seconds between two calls of `callback_notify`.\"\"\"
+    callback_notify: Callable[..., Any] | None
+    \"\"\"Awaited every so often while the server runs.\"\"\"
+";
+
+/// Parameters that stand in the signature itself, because they are given by position.
+const POSITIONAL: &[&str] = &["host", "port", "uds", "fd", "loop", "http", "http2", "ws"];
+
+/// The whole Python module.
+fn python() -> String {
+    let mut text = PYTHON_HEAD.to_owned();
+    for spec in options::settable() {
+        if POSITIONAL.contains(&spec.name) || spec.name == "python" {
+            continue;
+        }
+        text.push_str(&format!(
+            "    {}: {}\n",
+            spec.parameter(),
+            python_type(spec)
+        ));
+    }
+    text
+}
+
+/// What Python programs may give.
+fn python_type(spec: &OptionSpec) -> &'static str {
+    match (spec.name, spec.kind) {
+        ("header", _) => "Sequence[tuple[str | bytes, str | bytes] | str] | None",
+        ("log-config", _) => "StrPath | Mapping[str, Any] | RawConfigParser | IO[Any] | None",
+        ("log-level", _) => "str | int | None",
+        ("uds-mode", _) => "int | str | None",
+        ("forwarded-allow-ips", _) => "Sequence[str] | str | None",
+        ("uds" | "ssl-keyfile" | "ssl-certfile" | "ssl-ca-certs", _) => "StrPath | None",
+        (_, Kind::Path) if spec.repeatable => "Sequence[StrPath] | StrPath | None",
+        (_, Kind::Path) => "StrPath | None",
+        (_, Kind::Boolean | Kind::Flag | Kind::Pair(_)) => "bool | None",
+        (_, Kind::Integer) => "int | None",
+        (_, Kind::Float) => "float | None",
+        _ if spec.repeatable => "Sequence[str] | str | None",
+        _ => "str | None",
+    }
+}
+
 #[test]
 fn docs_options_are_those_of_the_table() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/options.md");
-    let expected = markdown();
-    if std::env::var_os("REGENERATE").is_some() {
+    for (name, expected) in [
+        ("docs/options.md", markdown()),
+        ("python/smolcorn/options.py", python()),
+    ] {
+        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("REGENERATE").is_some() {
+            assert!(
+                std::fs::write(&path, &expected).is_ok(),
+                "cannot write {path}"
+            );
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
-            std::fs::write(path, &expected).is_ok(),
-            "cannot write {path}"
+            found == expected,
+            "{name} differs from src/cli/table.rs; write it anew with \
+             `REGENERATE=1 cargo test docs_options`"
         );
     }
-    let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        found == expected,
-        "docs/options.md differs from src/cli/table.rs; write it anew with \
-         `REGENERATE=1 cargo test docs_options`"
-    );
 }

@@ -35,7 +35,8 @@ pub fn version(program: &Program<'_>) -> String {
 const INTRODUCTION: &str = "Serves the ASGI application APP, written module:attribute. Every \
     option may also be set by an environment variable: SMOLCORN_ and the option's name in \
     capitals, with _ for -, in the plural if it is repeatable (SMOLCORN_HEADERS). For uvicorn's \
-    options UVICORN_ and the name works as well. The command line wins.";
+    options UVICORN_ and the name works as well. The command line wins; last comes the table \
+    [tool.smolcorn] of pyproject.toml.";
 
 /// The operating system as Python's `platform.system()` names it.
 fn system() -> &'static str {

@@ -1,11 +1,11 @@
 //! The command line: from argv and the environment to a [`Config`].
 //!
 //! ```text
-//!   argv, env -> normalise.rs -> arguments.rs (argh) -> resolve.rs -> Config
-//!                     ^               ^
-//!   table.rs (one record per option)  values.rs (one type per kind of value)
-//!                     v
-//!            help.rs, docs/options.md
+//!   argv, env, pyproject.toml -> normalise.rs -> arguments.rs (argh) -> resolve.rs -> Config
+//!          (project.rs)              ^               ^
+//!              table.rs (one record per option)  values.rs (one type per kind of value)
+//!                                    v
+//!                help.rs, show.rs (--print-config), docs/options.md
 //! ```
 //!
 //! Nothing here prints, ends the process or knows Python. A [`UsageError`] is the user's fault
@@ -18,7 +18,9 @@ pub mod error;
 pub mod help;
 pub mod normalise;
 pub mod options;
+pub mod project;
 mod resolve;
+mod show;
 pub mod suggest;
 pub mod table;
 #[cfg(test)]
@@ -30,8 +32,9 @@ pub use error::UsageError;
 
 use crate::config::Config;
 use arguments::Arguments;
-use normalise::normalise;
+use normalise::{Surroundings, normalise};
 use options::Action;
+use project::Project;
 
 /// Which of its forms the program has.
 #[derive(Clone, Copy, Debug)]
@@ -61,36 +64,41 @@ pub enum Parsed {
     Usage(UsageError),
 }
 
-/// Reads the command line (`argv` without the program's name) and the environment.
+/// Reads the command line (`argv` without the program's name), the environment, and what `project`
+/// reads of pyproject.toml.
 ///
-/// Paths that must exist are looked up; nothing else outside the arguments is touched. Who runs
-/// the result calls [`Config::with_late_environment`] after the environment file is loaded.
+/// Paths that must exist are looked up; of files only pyproject.toml is read, and for
+/// `--print-config` the files of variables. Who runs the result calls
+/// [`Config::with_late_environment`] after these are loaded.
 pub fn parse(
     argv: &[String],
     env: impl Fn(&str) -> Option<String>,
+    project: impl Fn() -> Result<Project, UsageError>,
     program: &Program<'_>,
 ) -> Parsed {
-    try_parse(argv, &env, program).unwrap_or_else(Parsed::Usage)
+    let surroundings = Surroundings {
+        env: &env,
+        project: &project,
+    };
+    try_parse(argv, &surroundings, program).unwrap_or_else(Parsed::Usage)
 }
 
 fn try_parse(
     argv: &[String],
-    env: &dyn Fn(&str) -> Option<String>,
+    surroundings: &Surroundings<'_>,
     program: &Program<'_>,
 ) -> Result<Parsed, UsageError> {
-    let normalised = normalise(argv, env)?;
-    let text = match normalised.action {
-        Some(Action::Help) => Some(help::help(program)),
-        Some(Action::Version) => Some(help::version(program)),
-        None => None,
-    };
-    if let Some(text) = text {
-        return Ok(Parsed::Print { text, exit_code: 0 });
+    let normalised = normalise(argv, surroundings)?;
+    let print = |text| Ok(Parsed::Print { text, exit_code: 0 });
+    match normalised.action {
+        Some(Action::Help) => return print(help::help(program)),
+        Some(Action::Version) => return print(help::version(program)),
+        Some(Action::PrintConfig) | None => {}
     }
     let arguments = Arguments::parse(&normalised)?;
     match arguments.words.as_slice() {
-        [] => return Err(UsageError::missing_app()),
-        [_] => {}
+        [] if normalised.action.is_none() => return Err(UsageError::missing_app()),
+        [] | [_] => {}
         [_, extra @ ..] => return Err(UsageError::extra_arguments(extra)),
     }
     normalised.refuse_planned()?;
@@ -100,5 +108,9 @@ fn try_parse(
              smolcorn is the one that serves.",
         ));
     }
-    Ok(Parsed::Run(Box::new(Config::try_from(arguments)?)))
+    let config = Config::try_from(arguments)?;
+    if normalised.action.is_some() {
+        return print(show::settings(&normalised, &config, surroundings.env)?);
+    }
+    Ok(Parsed::Run(Box::new(config)))
 }

@@ -1,14 +1,17 @@
-//! From what the user wrote, on the command line and in the environment, to a plain list of
-//! options with their values.
+//! From what the user wrote, on the command line, in the environment and in pyproject.toml, to a
+//! plain list of options with their values.
 //!
 //! Its rules are those of uvicorn's command line: `--name value` and `--name=value`, options
 //! before and after APP, `--` ends them, the last of several counts, no short options and no
 //! abbreviations. It knows which options there are, and not what a value may be.
 
+use std::fmt;
+
 use argh::FromArgValue;
 
 use super::error::{UsageError, quoted};
 use super::options::{self, Action, Kind, OptionSpec, PREFIXES, Status};
+use super::project::Project;
 use super::suggest::close_matches;
 use super::values::Truth;
 
@@ -19,6 +22,38 @@ pub struct Given {
     pub spec: &'static OptionSpec,
     /// The value's text.
     pub value: String,
+    /// Who gave it.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The command line, or the arguments of a Python call.
+    Argument,
+    /// An environment variable of this name.
+    Variable(String),
+    /// The table `[tool.smolcorn]` of pyproject.toml.
+    Project,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Argument => f.write_str("command line"),
+            Source::Variable(name) => f.write_str(name),
+            Source::Project => f.write_str("pyproject.toml"),
+        }
+    }
+}
+
+/// What may set options beside the command line.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads pyproject.toml. Called only when its settings matter.
+    pub project: &'a dyn Fn() -> Result<Project, UsageError>,
 }
 
 /// What the user wrote, with nothing left to interpret but the values.
@@ -29,27 +64,30 @@ pub struct Normalised {
     pub given: Vec<Given>,
     /// APP, and what should not be there.
     pub positionals: Vec<String>,
-    /// `--help` or `--version`, the first of them.
+    /// Who gave APP, if anybody did.
+    pub app_source: Option<Source>,
+    /// `--help`, `--version` or `--print-config`, the first of them.
     pub action: Option<Action>,
 }
 
-/// Reads a command line (without the program's name), then the environment for what it left
-/// open.
+/// Reads a command line (without the program's name), then the environment and pyproject.toml for
+/// what it left open.
 pub fn normalise(
     argv: &[String],
-    env: &dyn Fn(&str) -> Option<String>,
+    surroundings: &Surroundings<'_>,
 ) -> Result<Normalised, UsageError> {
     let mut normalised = Normalised::default();
     normalised.read_command_line(argv)?;
-    if normalised.positionals.is_empty() {
-        let app = PREFIXES
-            .iter()
-            .find_map(|prefix| non_empty(env, &format!("{prefix}APP")));
-        normalised.positionals.extend(app);
+    match normalised.action {
+        Some(Action::Help | Action::Version) => return Ok(normalised),
+        Some(Action::PrintConfig) | None => {}
     }
+    let project = (surroundings.project)()?;
+    normalised.find_app(surroundings.env, project.app);
     // Without APP nothing else matters: a bad variable must not hide that it is missing.
-    if !normalised.positionals.is_empty() {
-        normalised.read_environment(env);
+    if !normalised.positionals.is_empty() || normalised.action.is_some() {
+        normalised.read_environment(surroundings.env);
+        normalised.read_project(project.given);
     }
     Ok(normalised)
 }
@@ -63,7 +101,7 @@ impl Normalised {
     /// As argh wants it: `--name value` each, then `--` and APP.
     pub fn argv(&self) -> Vec<String> {
         let mut argv = Vec::new();
-        for Given { spec, value } in &self.given {
+        for Given { spec, value, .. } in &self.given {
             argv.push(format!("--{}", spec.name));
             argv.push(value.clone());
         }
@@ -86,6 +124,31 @@ impl Normalised {
                 given.spec.name
             ))),
             None => Ok(()),
+        }
+    }
+
+    /// The values that the environment and pyproject.toml set.
+    pub fn from_surroundings(surroundings: &Surroundings<'_>) -> Result<Normalised, UsageError> {
+        let mut normalised = Normalised::default();
+        let project = (surroundings.project)()?;
+        normalised.read_environment(surroundings.env);
+        normalised.read_project(project.given);
+        Ok(normalised)
+    }
+
+    fn find_app(&mut self, env: &dyn Fn(&str) -> Option<String>, of_project: Option<String>) {
+        if !self.positionals.is_empty() {
+            self.app_source = Some(Source::Argument);
+            return;
+        }
+        let variable = PREFIXES.iter().find_map(|prefix| {
+            let name = format!("{prefix}APP");
+            non_empty(env, &name).map(|app| (app, Source::Variable(name)))
+        });
+        let found = variable.or_else(|| of_project.map(|app| (app, Source::Project)));
+        if let Some((app, source)) = found {
+            self.positionals.push(app);
+            self.app_source = Some(source);
         }
     }
 
@@ -148,7 +211,11 @@ impl Normalised {
             .find(|given| given.spec.name == spec.name);
         match earlier {
             Some(given) if !spec.repeatable => given.value = value,
-            _ => self.given.push(Given { spec, value }),
+            _ => self.given.push(Given {
+                spec,
+                value,
+                source: Source::Argument,
+            }),
         }
     }
 
@@ -161,16 +228,28 @@ impl Normalised {
             if self.is_given(spec) {
                 continue;
             }
-            let text = spec
+            let found = spec
                 .variables()
-                .iter()
-                .find_map(|name| non_empty(env, name));
-            if let Some(text) = text {
-                let values = spec.split_variable(&text);
-                self.given
-                    .extend(values.into_iter().map(|value| Given { spec, value }));
+                .into_iter()
+                .find_map(|name| non_empty(env, &name).map(|text| (name, text)));
+            if let Some((name, text)) = found {
+                let source = Source::Variable(name);
+                let values = spec.split_variable(&text).into_iter();
+                self.given.extend(values.map(|value| Given {
+                    spec,
+                    value,
+                    source: source.clone(),
+                }));
             }
         }
+    }
+
+    fn read_project(&mut self, given: Vec<Given>) {
+        let open: Vec<Given> = given
+            .into_iter()
+            .filter(|given| !self.is_given(given.spec))
+            .collect();
+        self.given.extend(open);
     }
 }
 
@@ -196,11 +275,16 @@ mod tests {
 
     fn read(argv: &[&str], env: &[(&str, &str)]) -> Result<Normalised, UsageError> {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
-        normalise(&argv, &|name| {
+        let env = |name: &str| {
             env.iter()
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| (*value).to_owned())
-        })
+        };
+        let surroundings = Surroundings {
+            env: &env,
+            project: &|| Ok(Project::default()),
+        };
+        normalise(&argv, &surroundings)
     }
 
     /// The command line that argh gets, as one text.

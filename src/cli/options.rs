@@ -72,6 +72,8 @@ pub enum Action {
     Help,
     /// Print the version.
     Version,
+    /// Print every setting and where it comes from.
+    PrintConfig,
 }
 
 /// Whether an option's capability is there.
@@ -240,6 +242,16 @@ pub fn find(name: &str) -> Option<(&'static OptionSpec, bool)> {
             _ => None,
         }
     })
+}
+
+/// The option whose parameter in Python has that name.
+pub fn find_parameter(name: &str) -> Option<&'static OptionSpec> {
+    settable().find(|spec| spec.parameter() == name)
+}
+
+/// Every option that has a value.
+pub fn settable() -> impl Iterator<Item = &'static OptionSpec> {
+    all().filter(|spec| !matches!(spec.kind, Kind::Action(_)))
 }
 
 /// Every long name, the negated ones too, with its dashes.

@@ -48,7 +48,7 @@ impl TryFrom<Arguments> for Config {
             factory: given.factory.map_or(config.factory, truth),
             interface: given.interface.unwrap_or(config.interface),
             lifespan: given.lifespan.unwrap_or(config.lifespan),
-            env_file: given.env_file.map(|path| path.0),
+            env_files: given.env_file.into_iter().map(|path| path.0).collect(),
             root_path: given.root_path.unwrap_or(config.root_path),
             reset_contextvars: given
                 .reset_contextvars

@@ -100,9 +100,12 @@ const APPLICATION: &[OptionSpec] = &[
         Path,
         "File of environment variables to load before APP is imported.",
     )
+    .repeatable("env_file")
     .notes(
-        "Variables that are already set stay. `WEB_CONCURRENCY` and `FORWARDED_ALLOW_IPS` may \
-         come from this file; `SMOLCORN_*` and `UVICORN_*` have been read before it.",
+        "Variables that are already set stay; of several files the later one wins. The format is \
+         python-dotenv's, which need not be installed. `WEB_CONCURRENCY` and \
+         `FORWARDED_ALLOW_IPS` may come from such a file; `SMOLCORN_*` and `UVICORN_*` have been \
+         read before it. The environment variable is split at `:` (`;` on Windows).",
     ),
     OptionSpec::uvicorn(
         "root-path",
@@ -602,5 +605,11 @@ const GENERAL: &[OptionSpec] = &[
         Do(Action::Version),
         "Print the version and exit.",
     ),
+    OptionSpec::own(
+        "print-config",
+        Do(Action::PrintConfig),
+        "Print every setting, and who set it, and exit.",
+    )
+    .notes("It can be pasted into pyproject.toml. APP may be left out. Passwords are not shown."),
     OptionSpec::uvicorn("help", Do(Action::Help), "Print this and exit."),
 ];

@@ -7,6 +7,7 @@ mod settings;
 mod usage_errors;
 
 use super::error::UsageError;
+use super::project::Project;
 use super::{Parsed, Program, parse};
 use crate::config::Config;
 
@@ -18,7 +19,8 @@ const BINARY: Program<'static> = Program {
 
 fn parse_with(argv: &[&str], env: &[(&str, &str)], program: &Program<'_>) -> Parsed {
     let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
-    parse(&argv, |name| variable(env, name), program)
+    let project = || Ok(Project::default());
+    parse(&argv, |name| variable(env, name), project, program)
 }
 
 fn variable(env: &[(&str, &str)], name: &str) -> Option<String> {

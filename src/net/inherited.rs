@@ -19,6 +19,11 @@ pub(super) fn adopt_fd(fd: i32, backlog: i32) -> Result<BoundSocket, BindError> 
     adopt(fd, "--fd", backlog)
 }
 
+/// Adopts a socket that a Python program hands over.
+pub(super) fn adopt_given(fd: i32, backlog: i32) -> Result<BoundSocket, BindError> {
+    adopt(fd, "sockets", backlog)
+}
+
 /// Adopts what systemd hands to this very process; nothing when there is nothing for it.
 pub(super) fn adopt_systemd(
     vars: &SystemdVars,

@@ -177,6 +177,27 @@ fn bind_one(spec: &BindSpec) -> Result<Vec<BoundSocket>, BindError> {
     tcp::bind(spec)
 }
 
+/// Serves sockets that the caller has made and bound. Each is duplicated: the descriptors stay
+/// the caller's.
+///
+/// # Errors
+///
+/// A descriptor is no stream socket, or cannot listen; and always on a system other than Unix.
+pub fn adopt(descriptors: &[i32], backlog: i32) -> Result<Vec<BoundSocket>, BindError> {
+    #[cfg(unix)]
+    {
+        let sockets = descriptors.iter();
+        sockets
+            .map(|fd| inherited::adopt_given(*fd, backlog))
+            .collect()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (descriptors, backlog);
+        Err(BindError::Unsupported { option: "sockets" })
+    }
+}
+
 #[cfg(all(test, unix))]
 mod testing;
 #[cfg(all(test, unix))]

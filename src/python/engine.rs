@@ -199,6 +199,12 @@ impl Engine {
         self.border.tasks()
     }
 
+    /// The tasks of requests whose applications have not ended.
+    fn running(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let running = self.border.all(py);
+        running.into_iter().map(|(_, task)| task).collect()
+    }
+
     /// Completed responses.
     #[getter]
     fn requests(&self) -> u64 {

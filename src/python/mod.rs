@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod drive;
 pub mod engine;
 pub mod module;
+pub mod options;
 pub mod pid_file;
 pub mod settings;
 pub mod sockets;

@@ -5,7 +5,10 @@ use pyo3::prelude::*;
 /// `smolcorn._core`: the native core of smolcorn.
 #[pymodule(name = "_core")]
 pub mod core_module {
+    use std::path::PathBuf;
+
     use pyo3::prelude::*;
+    use pyo3::types::PyDict;
 
     #[pymodule_export]
     use crate::asgi::ClientDisconnected;
@@ -27,6 +30,7 @@ pub mod core_module {
     use crate::asgi::awaitable;
     use crate::asgi::receive::ReceiveCall;
     use crate::asgi::send::SendCall;
+    use crate::python::options;
 
     /// Binds what the settings name.
     #[pyfunction]
@@ -43,6 +47,49 @@ pub mod core_module {
         }
         let _ = py;
         Ok(None)
+    }
+
+    /// Takes sockets that the caller has bound.
+    #[pyfunction]
+    fn adopt(settings: &Bound<'_, PyAny>, descriptors: Vec<i32>) -> PyResult<Vec<Socket>> {
+        crate::python::sockets::adopt(settings, &descriptors)
+    }
+
+    /// The default of every option.
+    #[pyfunction]
+    fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        options::defaults(py)
+    }
+
+    /// What the environment and pyproject.toml set.
+    #[pyfunction]
+    fn surroundings(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        options::surroundings(py)
+    }
+
+    /// Makes the settings of an application's name and options.
+    #[pyfunction]
+    fn settings<'py>(
+        py: Python<'py>,
+        app: &str,
+        values: Vec<(String, Vec<String>)>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        options::settings(py, app, values)
+    }
+
+    /// The command line that says the same.
+    #[pyfunction]
+    fn command_line(app: String, values: Vec<(String, Vec<String>)>) -> PyResult<Vec<String>> {
+        options::command_line(app, values)
+    }
+
+    /// Reads a file of environment variables.
+    #[pyfunction]
+    fn read_env_file(
+        path: PathBuf,
+        earlier: Vec<(String, String)>,
+    ) -> PyResult<options::FileVariables> {
+        options::read_env_file(path, earlier)
     }
 
     /// The command line: parses `argv` (without the program's name), serves, and returns the

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::tls::Tls;
 use crate::config::Config;
@@ -66,6 +66,18 @@ impl NativeConfig {
             .map(|tls| tls.map(Tls::new))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
+
+    /// Processes that serve; None before the late environment was read.
+    #[getter]
+    fn workers(&self) -> Option<u32> {
+        self.config.workers
+    }
+
+    /// Who may set forwarded headers; None before the late environment was read.
+    #[getter]
+    fn forwarded_allow_ips(&self) -> Option<&str> {
+        self.config.forwarded_allow_ips.as_deref()
+    }
 }
 
 /// Makes a `smolcorn.config.Settings`.
@@ -76,7 +88,12 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
     fields.set_item("factory", config.factory)?;
     fields.set_item("interface", config.interface.as_str())?;
     fields.set_item("lifespan", config.lifespan.as_str())?;
-    fields.set_item("env_file", text(config.env_file.as_deref()))?;
+    let env_files: Vec<_> = config
+        .env_files
+        .iter()
+        .map(|path| text(Some(path)))
+        .collect();
+    fields.set_item("env_files", PyTuple::new(py, env_files)?)?;
     fields.set_item("loop", config.event_loop.as_str())?;
     fields.set_item("log_config", text(config.log_config.as_deref()))?;
     fields.set_item("log_level", config.log_level.map(|level| level.as_str()))?;

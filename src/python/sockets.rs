@@ -51,6 +51,15 @@ impl Socket {
         &self.description
     }
 
+    /// The descriptor, which stays this object's. Raises OSError when it is closed.
+    fn fileno(&self) -> PyResult<i64> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*bound {
+            Some(bound) => Ok(number(&bound.socket)),
+            None => Err(PyOSError::new_err("the socket is closed")),
+        }
+    }
+
     /// Closes the socket; a unix socket's path that it made is removed.
     fn close(&self) {
         let bound = self
@@ -60,6 +69,30 @@ impl Socket {
             .take();
         drop(bound);
     }
+}
+
+/// The number that Python's `socket` takes.
+#[cfg(unix)]
+fn number(socket: &socket2::Socket) -> i64 {
+    use std::os::fd::AsRawFd;
+    i64::from(socket.as_raw_fd())
+}
+
+/// The number that Python's `socket` takes.
+#[cfg(windows)]
+fn number(socket: &socket2::Socket) -> i64 {
+    use std::os::windows::io::AsRawSocket;
+    i64::try_from(socket.as_raw_socket()).unwrap_or(-1)
+}
+
+/// Takes sockets that the caller has bound; they stay the caller's to close.
+pub fn adopt(settings: &Bound<'_, PyAny>, descriptors: &[i32]) -> PyResult<Vec<Socket>> {
+    let native = settings::native(settings)?;
+    let backlog = i32::try_from(native.get().config.backlog).unwrap_or(i32::MAX);
+    let bound = net::adopt(descriptors, backlog);
+    Ok(wrapped(
+        bound.map_err(|error| PyOSError::new_err(error.to_string()))?,
+    ))
 }
 
 /// Binds what the settings name.
@@ -72,13 +105,15 @@ pub fn bind(settings: &Bound<'_, PyAny>) -> PyResult<Vec<Socket>> {
             net::bind(&spec).map_err(|error| PyOSError::new_err(error.to_string()))?
         }
     };
-    Ok(bound
-        .into_iter()
-        .map(|socket| Socket {
-            description: socket.description.clone(),
-            bound: Mutex::new(Some(socket)),
-        })
-        .collect())
+    Ok(wrapped(bound))
+}
+
+fn wrapped(sockets: Vec<BoundSocket>) -> Vec<Socket> {
+    let wrap = |socket: BoundSocket| Socket {
+        description: socket.description.clone(),
+        bound: Mutex::new(Some(socket)),
+    };
+    sockets.into_iter().map(wrap).collect()
 }
 
 /// What a supervisor has bound for this process, if there is one.

@@ -50,6 +50,15 @@ def program() -> list[str]:
     )
 
 
+def is_binary() -> bool:
+    """Whether the program under test embeds Python: the wheel's is a script."""
+    try:
+        with open(program()[0], "rb") as file:
+            return os.environ.get("SMOLCORN_BIN") is not None and file.read(2) != b"#!"
+    except FileNotFoundError:
+        return False
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of the program: ours without the settings that would change what it does."""
     kept = {

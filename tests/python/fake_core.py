@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import sys
 import types
 from collections.abc import Callable
@@ -22,6 +23,9 @@ class NativeConfig:
     """The environment of the process when it was read late."""
     tls: Tls | ValueError | None = None
     """The certificates, or what is wrong with them."""
+
+    workers: int | None = 1
+    forwarded_allow_ips: str | None = None
 
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:
@@ -66,7 +70,7 @@ def settings(app: str = "", **options: Any) -> Settings:
         "factory": False,
         "interface": "auto",
         "lifespan": "auto",
-        "env_file": None,
+        "env_files": (),
         "loop": "auto",
         "io_threads": None,
         "limit_max_requests": None,
@@ -88,9 +92,14 @@ class Socket:
     def __init__(self, description: str) -> None:
         self.description = description
         self.closed = 0
+        self._real = socket.socket()
+
+    def fileno(self) -> int:
+        return self._real.fileno()
 
     def close(self) -> None:
         self.closed += 1
+        self._real.close()
 
 
 class Engine:
@@ -118,6 +127,9 @@ class Engine:
         self.react: dict[str, Callable[[Engine], None]] = {}
         Core.engine = self
         Core.prepare(self)
+
+    def running(self) -> list[Any]:
+        return [None] * self.tasks
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -190,6 +202,27 @@ def worker() -> None:
     """No supervisor has started this process."""
 
 
+def adopt(settings: Settings, descriptors: list[int]) -> list[Socket]:
+    if Core.bind_error is not None:
+        raise Core.bind_error
+    return [Socket(f"socket {number}") for number in descriptors]
+
+
+def read_env_file(
+    path: str, earlier: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[int]]:
+    """Plain lines only."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"Error reading env file '{path}': {error}") from None
+    found = dict(earlier)
+    bad = [number for number, line in enumerate(lines, 1) if "=" not in line]
+    found.update(line.split("=", 1) for line in lines if "=" in line)
+    return list(found.items()), bad
+
+
 def module() -> types.ModuleType:
     """The fake as a module named like the real one."""
     fake = types.ModuleType("smolcorn._core")
@@ -200,6 +233,8 @@ def module() -> types.ModuleType:
         Engine=Engine,
         bind=bind,
         worker=worker,
+        adopt=adopt,
+        read_env_file=read_env_file,
         main=lambda argv: Core.main(argv),
     )
     return fake

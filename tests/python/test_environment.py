@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from smolcorn import environment
 from smolcorn.config import Settings
-from smolcorn.errors import StartupError
+from smolcorn.errors import ConfigError, StartupError
 
 from .conftest import Lines
 from .fake_core import Core, settings
@@ -36,10 +35,9 @@ def test_without_an_env_file(logs: Lines) -> None:
 
 
 def test_the_core_sees_what_the_env_file_set(tmp_path: Path, logs: Lines) -> None:
-    pytest.importorskip("dotenv")
     path = tmp_path / "my.env"
     path.write_text("FROM_FILE=yes\nPATH=none\n")
-    done = environment.complete(settings("m:app", env_file=str(path)))
+    done = environment.complete(settings("m:app", env_files=(str(path),)))
     assert done.app == "m:app"
     assert os.environ["FROM_FILE"] == seen_by_the_core(done)["FROM_FILE"] == "yes"
     assert os.environ["PATH"] != "none"
@@ -55,14 +53,27 @@ def test_what_the_core_refuses_is_a_usage_error(core: type[Core]) -> None:
 
 
 def test_an_unreadable_env_file(tmp_path: Path) -> None:
-    pytest.importorskip("dotenv")
     path = tmp_path / "my.env"
     path.write_bytes(b"A=\xff\n")
     with pytest.raises(StartupError, match=r"Error reading env file '.*my.env'"):
-        environment.complete(settings(env_file=str(path)))
+        environment.complete(settings(env_files=(str(path),)))
 
 
-def test_without_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dotenv", None)
-    with pytest.raises(StartupError, match="Install the python-dotenv package"):
-        environment.complete(settings(env_file="x"))
+def test_of_several_files_the_later_one_wins(tmp_path: Path, logs: Lines) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("FROM_FILE=1\nPATH=none\n")
+    second.write_text("FROM_FILE=2\nnonsense\n")
+    environment.load_files((str(first), str(second)))
+    assert os.environ["FROM_FILE"] == "2"
+    assert logs.lines == [
+        f"INFO Loading environment from '{first}'",
+        f"INFO Loading environment from '{second}'",
+        f"WARNING Line 2 of '{second}' sets no variable.",
+    ]
+
+
+def test_a_variable_that_the_system_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "my.env"
+    path.write_text("FROM_FILE=\0\n")
+    with pytest.raises(ConfigError, match="Cannot set the variable 'FROM_FILE'"):
+        environment.load_files((str(path),))

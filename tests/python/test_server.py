@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from smolcorn import loops, server
+from smolcorn.api import Config
+from smolcorn.errors import StartupError
 from smolcorn.interfaces import Application
 from smolcorn.server import Server
 
@@ -110,7 +112,23 @@ def busy(connections: int, tasks: int) -> Prepare:
 def run(
     factory: loops.LoopFactory, application: Application = APP, **options: Any
 ) -> int:
-    return Server(settings(**options)).run(application, factory)
+    one = made(factory, application, **options)
+    one.owns_process = True
+    try:
+        one.run()
+    except StartupError as error:
+        return error.exit_code
+    return 0
+
+
+def made(
+    factory: loops.LoopFactory, application: Application = APP, **options: Any
+) -> Server:
+    """A server whose application is there already."""
+    config = Config.of(settings(loop=factory, **options))
+    config.loaded, config.loaded_app = True, application.call
+    config._interface = application.interface
+    return Server(config)
 
 
 def test_a_normal_life(
@@ -500,26 +518,25 @@ def test_a_signal_that_does_not_interrupt_the_wait_wakes_the_loop(
 def test_another_thread_stops_a_server_in_a_thread(
     core: type[Core], factory: loops.LoopFactory, logs: Lines
 ) -> None:
-    one = Server(settings())
+    one = made(factory)
     ready = threading.Event()
     core.prepare = on_start(lambda engine: engine.loop.call_soon(ready.set))
     handler = signal.getsignal(signal.SIGINT)
-    codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(one.run(APP, factory)))
+    thread = threading.Thread(target=one.run)
     thread.start()
     assert ready.wait(30)
     assert signal.getsignal(signal.SIGINT) is handler
     one.should_exit = True
     thread.join(30)
-    assert codes == [0]
+    assert not thread.is_alive()
     assert one.started and logs.lines[-1] == FINISHED
 
 
-async def serving(core: type[Core]) -> tuple[Server, asyncio.Task[int]]:
+async def serving(core: type[Core]) -> tuple[Server, asyncio.Task[None]]:
     """A server on the running loop that has started, or ended before it could."""
     ready = asyncio.Event()
     core.prepare = on_start(soon(ready.set))
-    one = Server(settings(f"{__name__}:app"))
+    one = Server(Config.of(settings(f"{__name__}:app")))
     task = asyncio.create_task(one.serve())
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -534,29 +551,13 @@ def test_serve_runs_on_a_loop_that_is_there(core: type[Core], logs: Lines) -> No
         one, task = await serving(core)
         assert one.started
         interrupt()
-        assert await task == 0
+        await task
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
     assert signal.set_wakeup_fd(-1) == -1
     assert logs.lines == [STARTED, *STARTUP, BANNER, DOWN, *SHUTDOWN, FINISHED]
     assert gc.get_freeze_count() == frozen
-
-
-def test_serve_reads_the_late_environment(
-    core: type[Core], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LATE", "yes")
-
-    async def main() -> None:
-        one, task = await serving(core)
-        one.should_exit = True
-        assert await task == 0
-
-    asyncio.run(main())
-    assert core.engine is not None
-    native: Any = core.engine.settings.native
-    assert native.environment["LATE"] == "yes"
 
 
 def test_a_cancelled_serve_leaves_nothing_behind(core: type[Core], logs: Lines) -> None:
@@ -569,9 +570,28 @@ def test_a_cancelled_serve_leaves_nothing_behind(core: type[Core], logs: Lines) 
 
     asyncio.run(main())
     assert core.engine is not None
-    assert core.engine.calls == ["start", "close"]
+    assert core.engine.calls == ["start", "stop", "close"]
     assert core.sockets[0].closed
     assert logs.lines == [STARTED, *STARTUP, BANNER]
+
+
+def test_a_cancelled_serve_may_be_shut_down(core: type[Core], logs: Lines) -> None:
+    async def main() -> None:
+        one, task = await serving(core)
+        assert core.engine is not None
+        core.engine.connections = 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert core.engine.calls == ["start", "stop"]
+        asyncio.get_running_loop().call_soon(core.engine.drained)
+        await one.shutdown()
+        await one.shutdown()
+
+    asyncio.run(main())
+    assert core.engine is not None
+    assert core.engine.calls == ["start", "stop", "stop", "close"]
+    assert logs.lines == [STARTED, *STARTUP, BANNER, DOWN, *SHUTDOWN]
 
 
 def test_the_collector_skips_what_start_up_made(core: type[Core]) -> None:

@@ -113,7 +113,7 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[("timeout-graceful-shutdown", "30")];
 const OTHER_CHOICES: &[(&str, &str)] = &[("http", "async-h1"), ("ws", "tungstenite")];
 
 /// What may be given several times here, and not there.
-const REPEATABLE: &[&str] = &["ssl-keyfile", "ssl-certfile"];
+const REPEATABLE: &[&str] = &["env-file", "ssl-keyfile", "ssl-certfile"];
 
 fn kind_name(kind: Kind, repeatable: bool) -> String {
     let name = match kind {
@@ -230,6 +230,7 @@ fn our_own_options_are_there() {
             "ssl-handshake-timeout",
             "ssl-reload-interval",
             "reload-polling",
+            "print-config",
         ]
     );
 }

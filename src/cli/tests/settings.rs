@@ -367,8 +367,8 @@ fn logging() {
         file,
     ]);
     assert_eq!(
-        (config.log_config, config.env_file),
-        (Some(file.into()), Some(file.into()))
+        (config.log_config, config.env_files),
+        (Some(file.into()), vec![file.into()])
     );
     assert_eq!(config.log_level, Some(LogLevel::Trace));
     assert!(!config.access_log);

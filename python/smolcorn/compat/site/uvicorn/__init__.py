@@ -1,0 +1,5 @@
+"""Found before the real package by processes under `python -m smolcorn.compat`."""
+
+from smolcorn import compat
+
+compat.install()

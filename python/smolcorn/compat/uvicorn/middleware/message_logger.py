@@ -1,0 +1,5 @@
+"""`uvicorn.middleware.message_logger`."""
+
+from smolcorn.trace import MessageLoggerMiddleware
+
+__all__ = ["MessageLoggerMiddleware"]

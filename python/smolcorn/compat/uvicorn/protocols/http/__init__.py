@@ -1,0 +1,1 @@
+"""`uvicorn.protocols.http`: names that programs choose an engine by. All mean ours."""

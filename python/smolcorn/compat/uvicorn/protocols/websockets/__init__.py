@@ -1,0 +1,1 @@
+"""`uvicorn.protocols.websockets`: names that programs choose an engine by."""

@@ -1,0 +1,10 @@
+"""`uvicorn.protocols.websockets.wsproto_impl`: a name for the built-in engine."""
+
+from smolcorn.compat.uvicorn.protocols.names import ProtocolName
+
+
+class WSProtocol(ProtocolName):
+    """Means the built-in engine. There is nothing in it to override."""
+
+
+__all__ = ["WSProtocol"]

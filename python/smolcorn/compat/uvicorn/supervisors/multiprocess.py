@@ -1,0 +1,5 @@
+"""`uvicorn.supervisors.multiprocess`."""
+
+from smolcorn.compat.uvicorn.supervisors import Multiprocess
+
+__all__ = ["Multiprocess"]

@@ -1,0 +1,5 @@
+"""`uvicorn.supervisors.statreload`."""
+
+from smolcorn.compat.uvicorn.supervisors import StatReload
+
+__all__ = ["StatReload"]

@@ -1,0 +1,5 @@
+"""`uvicorn.supervisors.watchfilesreload`."""
+
+from smolcorn.compat.uvicorn.supervisors import WatchFilesReload
+
+__all__ = ["WatchFilesReload"]

@@ -1,0 +1,42 @@
+"""Runs every example of docs/python-api.md."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.server import is_binary
+
+pytest.importorskip("smolcorn._core", reason="the package is not installed")
+if is_binary():
+    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+
+from harness.tool import Tool  # noqa: E402
+
+PAGE = Path(__file__).parent.parent / "docs" / "python-api.md"
+APP, *EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs(number: int, tmp_path: Path) -> None:
+    source = EXAMPLES[number]
+    assert APP.startswith("# main.py\n")
+    (tmp_path / "main.py").write_text(APP)
+    (tmp_path / "test_example.py").write_text(source)
+    run = ("test_example.py",)
+    if "def test_" in source:
+        plugin = ("-p", "smolcorn.pytest_plugin")
+        run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *run)
+    with Tool(tmp_path, *run) as tool:
+        if ".run(" in source and '__name__ == "__main__"' in source:
+            tool.url()
+            tool.process.send_signal(signal.SIGINT)
+        status = tool.wait()
+        tool.stdout.wait_for_end()
+        tool.stderr.wait_for_end()
+    assert status == 0, tool.stdout.text + tool.stderr.text
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 9
