@@ -75,8 +75,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).with_name("apps")))
     module, _, attribute = arguments.application.partition(":")
     app = getattr(importlib.import_module(module), attribute or "app")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        seconds = runner.run(run(app, arguments.calls, arguments.rounds))
+    seconds = uvloop.run(run(app, arguments.calls, arguments.rounds))
     low, median, high = min(seconds), statistics.median(seconds), max(seconds)
     print(
         f"{arguments.application}: {median * 1e6:.1f} us of CPU a call"

@@ -657,6 +657,7 @@ def test_loop_that_knows_no_disconnect_stops_nobody_else(server: Server) -> None
 def test_several_that_receive(server: Server) -> None:
     ticket = server.ticket()
     with ws.connect(server, f"/concurrent?ticket={ticket}") as socket:
+        assert server.reported(ticket) == "cancelled"
         socket.say("not lost")
         assert server.reported(ticket)["text"] == "not lost"
         socket.send(ws.close(1000))
