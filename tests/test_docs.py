@@ -1,5 +1,6 @@
 """Runs every example of docs/python-api.md."""
 
+import importlib.metadata
 import re
 import signal
 from pathlib import Path
@@ -17,6 +18,12 @@ from harness.tool import Tool  # noqa: E402
 PAGE = Path(__file__).parent.parent / "docs" / "python-api.md"
 APP, *EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
+IS_INSTALLED = any(
+    entry.name == "smolcorn"
+    for entry in importlib.metadata.entry_points(group="pytest11")
+)
+"""Then pytest finds the plugin by itself."""
+
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_runs(number: int, tmp_path: Path) -> None:
@@ -26,7 +33,7 @@ def test_an_example_runs(number: int, tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(source)
     run = ("test_example.py",)
     if "def test_" in source:
-        plugin = ("-p", "smolcorn.pytest_plugin")
+        plugin = () if IS_INSTALLED else ("-p", "smolcorn.pytest_plugin")
         run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *run)
     with Tool(tmp_path, *run) as tool:
         if ".run(" in source and '__name__ == "__main__"' in source:

@@ -25,8 +25,10 @@ class Options(TypedDict, total=False):
     env_file: Sequence[StrPath] | StrPath | None
     root_path: str | None
     reset_contextvars: bool | None
+    binds: Sequence[str] | str | None
     uds_mode: int | str | None
     backlog: int | None
+    health_path: str | None
     headers: Sequence[tuple[str | bytes, str | bytes] | str] | None
     server_header: bool | None
     date_header: bool | None
@@ -42,14 +44,19 @@ class Options(TypedDict, total=False):
     limit_write_buffer: int | None
     limit_max_requests: int | None
     limit_max_requests_jitter: int | None
+    limit_worker_memory: int | None
+    limit_worker_age: int | None
     timeout_keep_alive: int | None
     timeout_head: float | None
     timeout_body: float | None
     timeout_write: float | None
     timeout_graceful_shutdown: int | None
+    drain_delay: float | None
     timeout_worker_healthcheck: int | None
     io_threads: int | None
     workers: int | None
+    restart_blocked_workers: bool | None
+    pid_file: str | None
     log_config: StrPath | Mapping[str, Any] | RawConfigParser | IO[Any] | None
     log_level: str | int | None
     access_log: bool | None
@@ -74,3 +81,4 @@ class Options(TypedDict, total=False):
     reload_includes: Sequence[str] | str | None
     reload_excludes: Sequence[str] | str | None
     reload_delay: float | None
+    reload_polling: bool | None

@@ -193,8 +193,7 @@ impl<W: Watcher> Tree<W> {
             return Ok(());
         };
         if name == GITIGNORE {
-            // It may name folders that are watched, and no longer name others.
-            self.start_over()?;
+            self.rules_changed(folder)?;
         }
         if self.filter.counts(path)
             && let Some(names) = self.folders.get_mut(folder)
@@ -209,6 +208,33 @@ impl<W: Watcher> Tree<W> {
                 path: path.to_owned(),
                 was_there,
             });
+        }
+        Ok(())
+    }
+
+    /// The `.gitignore` in `folder` may name folders that are watched, and no longer name others.
+    /// Those that it leaves alone stay watched all the time: events that wait are not lost.
+    fn rules_changed(&mut self, folder: &Path) -> Result<(), String> {
+        self.filter.git.read(folder);
+        let below = self.folders.range(folder.to_owned()..);
+        let watched: Vec<PathBuf> = below
+            .map(|(watched, _)| watched.clone())
+            .take_while(|watched| watched.starts_with(folder))
+            .collect();
+        for watched in watched {
+            if !self.folders.contains_key(&watched) {
+                continue;
+            }
+            if self.filter.prunes(&watched) {
+                self.forget(&watched, &mut Vec::new());
+                continue;
+            }
+            for entry in fs::read_dir(&watched).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    // What is found there now was there before.
+                    self.scan(&entry.path(), &mut Vec::new())?;
+                }
+            }
         }
         Ok(())
     }
@@ -420,6 +446,20 @@ mod tests {
         assert_eq!(watched(&folder, &tree), ["", "ab", "z", "z/b", "z/c"]);
         fs::remove_dir_all(folder.path("z/c")).unwrap();
         assert_eq!(apply(&folder, &mut tree, "z/c", What::Gone), []);
+    }
+
+    #[test]
+    fn what_is_new_beside_a_changed_gitignore_is_still_told() {
+        let folder = Folder::new();
+        folder.write("generated/x.py", "");
+        folder.write("kept/x.py", "");
+        let mut tree = tree(&folder);
+        folder.write(".gitignore", "generated/\n");
+        folder.write("new.py", "");
+        assert_eq!(apply(&folder, &mut tree, ".gitignore", What::Changed), []);
+        assert_eq!(watched(&folder, &tree), ["", "kept"]);
+        let changes = apply(&folder, &mut tree, "new.py", What::Changed);
+        assert_eq!(changes, [change("new.py", false)]);
     }
 
     #[test]
