@@ -80,7 +80,7 @@ clear-counts:
 # is tested here as well.
 suite-rust:
 	@$(COUNT) tests $(COUNTS)/rust -- \
-	    cargo test $(CARGO_FLAGS) $(if $(LIBPYTHON),--workspace,--package smolcorn-actors)
+	    cargo test $(CARGO_FLAGS) --no-fail-fast $(if $(LIBPYTHON),--workspace,--package smolcorn-actors)
 	@$(COUNT) tests $(COUNTS)/rust-portable -- \
 	    cargo test $(CARGO_FLAGS) --package smolcorn-actors --features portable-reactor
 
