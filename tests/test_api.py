@@ -429,12 +429,12 @@ def test_an_application_that_is_loaded_and_wrapped() -> None:
 def test_attributes_may_be_changed_until_it_starts() -> None:
     one = server(port=1)
     one.config.port = 0
-    one.config.root_path = "/root"
+    one.config.root_path = "/api"
     one.config.h11_max_header_count = 5
 
     async def main() -> None:
         async with one:
-            assert await fetch(f"{one.urls[0]}/x") == b"/root/x"
+            assert await fetch(f"{one.urls[0]}/x") == b"/api/x"
 
     asyncio.run(main())
 

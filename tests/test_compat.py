@@ -208,7 +208,6 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def test_fastapi_run(tmp_path: Path) -> None:
-    pytest.importorskip("fastapi_cli")
     write(
         tmp_path,
         "main.py",
@@ -222,7 +221,6 @@ def test_fastapi_run(tmp_path: Path) -> None:
 
 
 def test_litestar_run(tmp_path: Path) -> None:
-    pytest.importorskip("litestar")
     write(
         tmp_path,
         "main.py",
@@ -237,7 +235,6 @@ def test_litestar_run(tmp_path: Path) -> None:
 
 
 def test_mcp(tmp_path: Path) -> None:
-    pytest.importorskip("mcp.server.mcpserver")
     write(
         tmp_path,
         "main.py",
@@ -262,7 +259,6 @@ def test_mcp(tmp_path: Path) -> None:
 
 
 def test_sse_starlette_learns_of_the_end(tmp_path: Path) -> None:
-    pytest.importorskip("sse_starlette")
     write(
         tmp_path,
         "main.py",

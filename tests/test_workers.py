@@ -137,7 +137,6 @@ def test_number_of_workers_from_the_environment(
 def test_number_of_workers_from_an_environment_file(
     start: Start, tmp_path: Path
 ) -> None:
-    pytest.importorskip("dotenv")
     path = tmp_path / "settings.env"
     path.write_text('# workers\nexport WEB_CONCURRENCY="2"\nOTHER=1\n')
     server = start(APP, "--env-file", str(path))

@@ -495,9 +495,9 @@ mod tests {
 
     #[test]
     fn names_are_relative_where_that_is_shorter() {
-        let paths = ["/work/a/x.py", "/other/y.py"].map(PathBuf::from);
+        let paths = ["/app/a/x.py", "/other/y.py"].map(PathBuf::from);
         assert_eq!(
-            names_from(&paths, Path::new("/work")),
+            names_from(&paths, Path::new("/app")),
             "'a/x.py', '/other/y.py'"
         );
     }
