@@ -111,10 +111,20 @@ fn a_server_that_stops_closes_what_is_accepted_afterwards() {
 fn a_request_may_be_answered_like_others() {
     let mut peer = handshaking();
     peer.respond(1, head(403, &[("content-length", "2")]), b"no", true);
+    // The engines order their headers differently.
+    let wire = peer.wire();
+    let (head, body) = wire.split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.split("\r\n").collect();
+    lines[1..].sort_unstable();
     assert_eq!(
-        peer.wire(),
-        "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+        lines,
+        [
+            "HTTP/1.1 403 Forbidden",
+            "connection: close",
+            "content-length: 2"
+        ]
     );
+    assert_eq!(body, "no");
     assert_eq!(peer.close(), Close::Flush);
     accept(&mut peer, &[]);
     assert_eq!(peer.wire(), "", "it is too late");
