@@ -212,9 +212,9 @@ class Config:
         """Binds, announces the address, and returns the socket, for
         `Server.serve(sockets=[...])`. Of a host with several addresses it takes the
         first. Raises BindError or ConfigError."""
-        from smolcorn import server
+        from smolcorn import serving
 
-        return server.bind_socket(self.settings())
+        return serving.bind_socket(self.settings())
 
     @property
     def is_ssl(self) -> bool:
@@ -320,16 +320,16 @@ def run(
     handles it. Raises SystemExit if the server could not start, with the same status as
     the command line.
     """
-    from smolcorn import server
+    from smolcorn import process
 
     try:
         config = Config(app, host, port, uds, fd, loop, http, http2, ws, **options)
         if config.use_subprocess:
             status = _run_command_line(config)
         else:
-            status = server.run_config(config)
+            status = process.run_config(config)
     except StartupError as error:
-        status = server.report(error)
+        status = process.report(error)
     if status != EXIT_OK:
         sys.exit(status)
 
