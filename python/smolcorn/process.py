@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from smolcorn import environment, worker
@@ -31,6 +32,8 @@ def run(settings: Settings) -> int:
 
     worker.join()
     worker.await_turn()
+    if status := _attempt(worker.enter_program):
+        return status
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
     config = Config.of(settings)
@@ -54,8 +57,13 @@ def run_config(config: Config) -> int:
 
     server = Server(config)
     server.owns_process = True
+    return _attempt(server.run)
+
+
+def _attempt(work: Callable[[], None]) -> int:
+    """The exit status that follows from what `work` does. Errors are reported."""
     try:
-        server.run()
+        work()
     except StartupError as error:
         return report(error)
     except KeyboardInterrupt:

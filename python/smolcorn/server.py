@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import os
+import random
 import signal
 import socket
 import time
@@ -21,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from smolcorn import certificates, draining, loops, signals, worker
 from smolcorn.errors import BindError, LifespanError
-from smolcorn.lifespan import Lifespan
 from smolcorn.listeners import Listener, ServerState
 from smolcorn.logging import cyan
 from smolcorn.serving import Serving
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from smolcorn._core import Engine
     from smolcorn.api import Config
     from smolcorn.config import Settings
+    from smolcorn.lifespan import Lifespan
 
 TICK_SECONDS = 0.1
 """Between two calls of `on_tick()`, where somebody wants them."""
@@ -93,6 +95,15 @@ class Server:
         self._force_exit = value
         self._waiter.wake()
 
+    @functools.cached_property
+    def limit_max_requests(self) -> int | None:
+        """Completed requests after which it ends, with the jitter; None: no limit."""
+        settings = self._settings or self.config.settings()
+        limit = settings.limit_max_requests
+        if limit is None:
+            return None
+        return limit + random.randint(0, settings.limit_max_requests_jitter)
+
     @property
     def urls(self) -> list[str]:
         """Where clients on this machine reach it: `http://127.0.0.1:8000`; for a Unix
@@ -123,11 +134,11 @@ class Server:
         more; `shutdown()` waits for the requests in flight.
         """
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
-            await self._live(sockets)
+            await self._serve(sockets)
 
     async def __aenter__(self) -> Server:
         """Starts on the running loop; signals stay the program's. Raises StartupError."""
-        self._task = asyncio.get_running_loop().create_task(self._live(None))
+        self._task = asyncio.get_running_loop().create_task(self._serve(None))
         try:
             await self.wait_started()
         except BaseException:
@@ -200,8 +211,15 @@ class Server:
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts the application, binds and begins to accept; not if it is told to
-        stop meanwhile. Raises LifespanError or BindError."""
-        assert self.lifespan is not None
+        stop meanwhile. Raises StartupError.
+
+        Programs may call it themselves, and `main_loop()` and `shutdown()` after it, in
+        the place of `serve()`.
+        """
+        self._enter_loop()
+        if self.lifespan is None:
+            self.lifespan = self.config.lifespan_class(self.config)
+        self._lifespan_to_stop = self.lifespan
         await self._start(self.lifespan)
         if self.lifespan.startup_failed and not self.lifespan.interrupted:
             worker.report_failure(self.lifespan.failure)
@@ -262,10 +280,10 @@ class Server:
         if lifespan is not None:
             await self._stop(lifespan)
 
-    async def _live(self, sockets: list[socket.socket] | None) -> None:
+    async def _serve(self, sockets: list[socket.socket] | None) -> None:
         error: BaseException | None = None
         try:
-            await self._live_until_stopped(sockets)
+            await self._serve_until_stopped(sockets)
         except asyncio.CancelledError as cancelled:
             error = cancelled
             self._abandon(sockets)
@@ -277,18 +295,20 @@ class Server:
         finally:
             self._settle(error)
 
-    async def _live_until_stopped(self, sockets: list[socket.socket] | None) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._waiter.use(self._loop)
-        self._load()
+    async def _serve_until_stopped(self, sockets: list[socket.socket] | None) -> None:
+        self._enter_loop()
         self.install_signal_handlers()
         _log_process("Started server process")
-        self.lifespan = Lifespan(self.config.application, self.config.lifespan)
-        self._lifespan_to_stop = self.lifespan
         await self.startup(sockets=sockets)
         await self.main_loop()
         await self.shutdown(sockets=sockets)
         _log_process("Finished server process")
+
+    def _enter_loop(self) -> None:
+        """Loads what has not been, and notes the loop that it serves on."""
+        self._loop = asyncio.get_running_loop()
+        self._waiter.use(self._loop)
+        self._load()
 
     def _load(self) -> None:
         """Reads certificates and imports the application, if nobody has."""
@@ -296,7 +316,7 @@ class Server:
             return
         try:
             settings = self.config.settings()
-            certificates.load(settings)
+            self.config.tls = certificates.load(settings)
             if not self.config.loaded:
                 self.config.load()
             self._settings = settings
@@ -331,7 +351,10 @@ class Server:
         """Binds and begins to accept. Raises OSError."""
         assert self._settings is not None and self.lifespan is not None
         serving = self._serving = Serving(
-            self.config, self._settings, owns_process=self.owns_process
+            self.config,
+            self._settings,
+            self.limit_max_requests,
+            owns_process=self.owns_process,
         )
         self.server_state.engine = serving.begin(
             sockets, self.lifespan, self._idle, self._limit_reached
@@ -382,9 +405,10 @@ class Server:
                 # Not from inside the engine.
                 self._loop.call_soon(self._close)
 
-    def _limit_reached(self, limit: int | None) -> None:
+    def _limit_reached(self) -> None:
         _logger.info(
-            "Maximum request limit of %d exceeded. Terminating process.", limit
+            "Maximum request limit of %d exceeded. Terminating process.",
+            self.limit_max_requests,
         )
         if (member := worker.current()) is not None:
             # It goes on until another worker serves in its place.

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import gc
 import logging
-import random
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -39,13 +38,19 @@ class Serving:
     """Accepts connections for one application on the running loop."""
 
     def __init__(
-        self, config: Config, settings: Settings, *, owns_process: bool
+        self,
+        config: Config,
+        settings: Settings,
+        limit_max_requests: int | None,
+        *,
+        owns_process: bool,
     ) -> None:
         self.settings = settings
         self.engine: Engine | None = None
         """There from the start to `close()`."""
         self.listeners: list[Listener] = []
         self._config = config
+        self._limit_max_requests = limit_max_requests
         self._owns_process = owns_process
         self._sockets: list[Socket] = []
         self._open = contextlib.ExitStack()
@@ -58,12 +63,12 @@ class Serving:
         sockets: list[socket.socket] | None,
         lifespan: Lifespan,
         on_idle: Callable[[], None],
-        on_limit: Callable[[int | None], None],
+        on_limit: Callable[[], None],
     ) -> Engine:
         """Binds, unless there are sockets already, and accepts. Raises OSError.
 
         `on_idle` is called when listeners, connections or tasks have reached zero,
-        `on_limit` with the number of requests after which the process is to end.
+        `on_limit` when as many requests are completed as there may be.
         """
         from smolcorn import _core
 
@@ -79,7 +84,7 @@ class Serving:
             self._config.application.call,
             lifespan.state,
             on_idle,
-            lambda: on_limit(settings.limit_max_requests),
+            on_limit,
         )
         engine.start(self._sockets)
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
@@ -113,13 +118,10 @@ class Serving:
 
     def _resolved(self) -> Settings:
         """The settings with everything resolved that the core need not know about."""
-        limit = self.settings.limit_max_requests
-        if limit is not None:
-            limit += random.randint(0, self.settings.limit_max_requests_jitter)
         return dataclasses.replace(
             self.settings,
             interface=self._config.application.interface,
-            limit_max_requests=limit,
+            limit_max_requests=self._limit_max_requests,
             limit_max_requests_jitter=0,
         )
 
