@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from harness.certificates import Authority
+from harness.certificates import Authority, Issued
 from harness.server import Server, environment, used_in_test
+from harness.workers import wait_for_workers
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
 """Options under which an answer is nothing but what the application and the framing make it."""
@@ -80,6 +82,26 @@ def start(launch: Start) -> Start:
     return start_server
 
 
+class StartWorkers(Protocol):
+    """Starts a server of so many workers, and waits for all of them."""
+
+    def __call__(
+        self, app: str, count: int, *options: str, **settings: object
+    ) -> Server: ...
+
+
+@pytest.fixture
+def start_workers(start: Start) -> StartWorkers:
+    """The same for servers of several processes."""
+
+    def start_server(app: str, count: int, *options: str, **settings: object) -> Server:
+        server = start(app, "--workers", str(count), *options, **settings)
+        wait_for_workers(server, count)
+        return server
+
+    return start_server
+
+
 class Pool:
     """Servers that live as long as the test run, one for each set of arguments."""
 
@@ -126,6 +148,12 @@ def pool() -> Iterator[Pool]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A CA of this run."""
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def issued(authority: Authority) -> Issued:
+    """A certificate for this machine, of whose files nobody changes any."""
+    return authority.issue("localhost", "127.0.0.1")
 
 
 @pytest.fixture
