@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from harness.certificates import Authority, Issued
 from harness.server import Server, environment, used_in_test
-from harness.workers import wait_for_workers
+from harness.workers import StartWorkers, wait_for_workers
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
 """Options under which an answer is nothing but what the application and the framing make it."""
@@ -80,14 +79,6 @@ def start(launch: Start) -> Start:
         return launch(app, "--port", "0", *options, **settings).wait_until_ready()
 
     return start_server
-
-
-class StartWorkers(Protocol):
-    """Starts a server of so many workers, and waits for all of them."""
-
-    def __call__(
-        self, app: str, count: int, *options: str, **settings: object
-    ) -> Server: ...
 
 
 @pytest.fixture

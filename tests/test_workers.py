@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Start, StartWorkers
+from conftest import Start
 from harness.certificates import Authority
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.workers import (
+    StartWorkers,
     alive,
     ask,
     get,
