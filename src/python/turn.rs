@@ -89,7 +89,7 @@ impl Turn {
         let in_turn = InTurn(&self.border);
 
         drive.begin(py, dispatch.mailbox(), &self.released)?;
-        dispatch.deliver(py)?;
+        let delivered = dispatch.deliver(py);
         let more_work = drive.finish(py);
 
         self.release(py);
@@ -100,7 +100,8 @@ impl Turn {
             self.border.arm(py)?;
         }
         drop(dispatch);
-        self.set_timer(py, now, drive.next_deadline())
+        self.set_timer(py, now, drive.next_deadline())?;
+        delivered
     }
 
     /// Sees that a turn comes when the next deadline passes.
