@@ -160,8 +160,8 @@ def test_quart_run(tmp_path: Path) -> None:
     command = ("quart", "--app", "main:app", "run", "--port", str(free_port()))
     with Tool(tmp_path, *SERVED, *command) as tool:
         assert get(tool.url()) == ("smolcorn", b"served")
-        # It says so after an interrupt.
-        assert tool.stop() == 3
+        # Newer ones say that it was an interrupt.
+        assert tool.stop() in (0, 3)
     assert "Application shutdown complete." in tool.stderr.text
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import json
 import math
 import os
@@ -43,6 +44,9 @@ def texts(name: str, value: Any) -> list[str] | None:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, enum.Enum):
+        # `ssl.CERT_REQUIRED`, whose text is its name before Python 3.11.
+        return _text(value.value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, bytes):
