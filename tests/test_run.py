@@ -176,6 +176,7 @@ def test_what_workers_have_begun_is_answered(program: Path) -> None:
     write(program, "workers=2")
     with Tool(program.parent, "program.py") as tool:
         url = tool.url()
+        tool.stderr.wait_for("(?s)startup complete.*startup complete")
         with socket.create_connection(("127.0.0.1", int(url.split(":")[2]))) as client:
             client.settimeout(DEADLINE_SECONDS)
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
