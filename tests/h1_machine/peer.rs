@@ -1,7 +1,7 @@
 //! What the tests of the HTTP machine say to it, and read of it.
 
 #[path = "../machine/scripted.rs"]
-mod scripted;
+pub mod scripted;
 
 use smolcorn::config::{DefaultHeaders, HttpConfig, HttpLimits};
 use smolcorn::http::response::ResponseHead;
@@ -10,8 +10,6 @@ use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::protocol::Close;
 
 use crate::{Machine, machine};
-
-pub use scripted::NOW_UNIX_SECONDS;
 
 /// With the HTTP machine.
 pub type Peer = scripted::Peer<Machine>;
