@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use pyo3::{PyResult, Python};
+use pyo3::prelude::*;
 use smolcorn::asgi::access::AccessLogger;
 use smolcorn::asgi::border::{Border, BorderConfig};
 use smolcorn::asgi::connection::ConnectionRecord;
