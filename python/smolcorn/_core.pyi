@@ -37,6 +37,9 @@ def adopt(settings: Settings, descriptors: list[int]) -> list[Socket]:
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
 
+def template() -> Template | None:
+    """The process from which workers are forked, if it is this one."""
+
 def worker() -> Worker | None:
     """The supervisor's worker that this process is; None where there is no supervisor."""
 
@@ -48,6 +51,27 @@ class PidFile:
         """Writes it. Raises OSError with the text to log."""
     def remove(self) -> None:
         """Removes it, unless another process has written its own. Harmless if repeated."""
+
+@final
+class Template:
+    """A process from which workers are forked; what it tells its supervisor, and asks."""
+
+    def fileno(self) -> int:
+        """Readable when there is an order."""
+    def order(self) -> Literal["fork", "retire", "end"]:
+        """The next order, which is waited for."""
+    def loaded(self) -> None:
+        """Says that the application is imported."""
+    def forked(self, pid: int) -> None:
+        """Says which process the worker is that was ordered."""
+    def not_forked(self, errno: int) -> None:
+        """Says that the system has no room for another process."""
+    def ended(self, pid: int, status: int) -> None:
+        """Says that a worker has ended, with this status of `os.waitpid`."""
+    def may_complain(self) -> bool:
+        """Whether this process may show why it cannot start."""
+    def become_worker(self) -> None:
+        """Makes this process, which was forked on an order, a worker. Raises OSError."""
 
 @final
 class Worker:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from smolcorn import certificates, environment, loops, signals, worker
+from smolcorn import certificates, environment, loops, preload, signals, worker
 from smolcorn.config import Settings
 from smolcorn.errors import (
     EXIT_ERROR,
@@ -87,6 +87,7 @@ def run_config(config: Config) -> int:
     server = Server(config)
     server.owns_process = True
     try:
+        preload.fork_workers(config)
         server.run()
     except StartupError as error:
         return report(error)

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smolcorn._core import Worker
+    from smolcorn._core import Template, Worker
 
 TICK_SECONDS = 1.0
 """How often the loop says that it runs."""
@@ -32,15 +32,16 @@ _logger = logging.getLogger("uvicorn.error")
 
 
 _current: Worker | None = None
+_template: Template | None = None
 
 
 def join() -> None:
-    """Notes whether this process is a worker."""
+    """Notes whether this process is a worker, or what workers are forked from."""
     from smolcorn import _core
 
-    global _current
-    _current = _core.worker()
-    if _current is not None:
+    global _current, _template
+    _current, _template = _core.worker(), _core.template()
+    if _current is not None or _template is not None:
         # A terminal sends it to all processes; the supervisor decides what follows.
         signal.signal(signal.SIGINT, _ignore)
 
@@ -50,11 +51,16 @@ def current() -> Worker | None:
     return _current
 
 
+def template() -> Template | None:
+    """What workers are forked from, if it is this process (`--preload`)."""
+    return _template
+
+
 def may_complain() -> bool:
     """Whether this process is to say why it cannot start. Of the workers of one
     supervisor that fail alike only one is."""
-    worker = current()
-    return worker is None or worker.may_complain()
+    process = current() or template()
+    return process is None or process.may_complain()
 
 
 def await_turn() -> None:

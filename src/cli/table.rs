@@ -383,6 +383,15 @@ const PROCESSES: &[OptionSpec] = &[
     )
     .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
     OptionSpec::own(
+        "preload",
+        Flag,
+        "Import the application once, and fork the workers from the process that did.",
+    )
+    .notes(
+        "Needs more than one worker. Saves memory and start-up time; what an application may do \
+         while it is imported is in [deploying.md](deploying.md#preloading).",
+    ),
+    OptionSpec::own(
         "restart-blocked-workers",
         Flag,
         "Replace a worker whose event loop is blocked, once that was reported.",
