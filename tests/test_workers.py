@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Start
-from harness.certificates import Authority
+from harness.certificates import Authority, key_pem
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.workers import (
@@ -169,6 +169,35 @@ def test_sessions_are_resumed_by_other_workers(start: Start, tmp_path: Path) -> 
                 if session is not None and issuer != pid:
                     resumed.add(pid)
                 sessions.setdefault(pid, wire.tls.session)
+    assert server.stop() == 0
+
+
+PASSWORD = "a password that nobody else is to see"
+
+
+@pytest.mark.parametrize("form", ["two words", "one word", "variable", "reload"])
+def test_password_of_a_key_stands_in_no_command_line(
+    start: Start, tmp_path: Path, form: str
+) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue("localhost", "127.0.0.1")
+    issued.keyfile.write_bytes(key_pem(issued.key, password=PASSWORD))
+    options: tuple[str, ...] = ("--ssl-keyfile-password", PASSWORD)
+    env: dict[str, str] = {}
+    if form == "one word":
+        options = (f"--ssl-keyfile-password={PASSWORD}",)
+    if form == "variable":
+        options, env = (), {"SMOLCORN_SSL_KEYFILE_PASSWORD": PASSWORD}
+    kind = ("--reload",) if form == "reload" else ("--workers", "2")
+    server = start(APP, *options, *kind, *issued.options, env=env)
+    wait_for_workers(server, 1)
+    with server.connect_tls(authority.context()) as wire:
+        pid = int(wire.send(get("/pid")).response().body)
+    for pid in {pid, *workers(server)}:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        assert PASSWORD.encode() not in b" ".join(words)
+        assert b"--ssl-keyfile" in words
+        assert b"--ssl-keyfile-password" not in words
     assert server.stop() == 0
 
 

@@ -92,7 +92,7 @@ def _serve(template: Template) -> None:
                 return
             if child is not None:
                 children.add(child)
-    # Whatever the application wants done at its end, its workers do.
+    # Nothing was begun here that would have to be ended.
     _flush()
     os._exit(0)
 
