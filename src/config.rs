@@ -90,7 +90,7 @@ pub struct Config {
 
     /// How long SIGTERM leaves the server accepting, while its health path says 503.
     pub drain_delay: Duration,
-    /// Path that the server answers by itself: 200, or 503 while it drains.
+    /// Path that the server answers by itself: 200, or 503 while it starts or drains.
     pub health_path: Option<String>,
     /// Resident memory at which a worker is replaced, MiB.
     pub worker_memory_max_mib: Option<u64>,

@@ -86,6 +86,9 @@ class Worker:
     @property
     def early(self) -> bool:
         """True while it is not this worker's turn to load the application."""
+    @property
+    def first(self) -> bool:
+        """True if nobody served when this worker was started."""
     def ready(self) -> None:
         """Says that connections are accepted."""
     def await_turn(self) -> None:
@@ -122,6 +125,9 @@ class NativeConfig:
     @property
     def forwarded_allow_ips(self) -> str | None:
         """Who may set forwarded headers; None before the late environment was read."""
+    @property
+    def health_path(self) -> str | None:
+        """Path that the server answers by itself."""
     def load_tls(self) -> Tls | None:
         """Reads certificates and keys; None without TLS. The first call does it, for all
         that have these settings. Raises ValueError with the text for the user."""
@@ -170,8 +176,11 @@ class Engine:
         """`on_idle` is called whenever listeners, connections or tasks reach zero;
         `on_limit` once, when `limit_max_requests` requests are completed. Both on the
         loop's thread."""
-    def start(self, sockets: list[Socket]) -> None:
-        """Registers with the loop and begins to accept."""
+    def start(self, sockets: list[Socket], hold: bool = False) -> None:
+        """Registers with the loop and begins to accept. With `hold` requests wait for
+        `admit()`, and the health path says that the server starts."""
+    def admit(self) -> None:
+        """Lets the application have requests."""
     @property
     def placement(self) -> Literal["fused", "threads", "none"]:
         """Which threads poll the sockets; none before `start()`."""

@@ -186,7 +186,7 @@ const HTTP: &[OptionSpec] = &[
     OptionSpec::own(
         "health-path",
         TEXT,
-        "Path that the server answers by itself: 200, or 503 while it drains.",
+        "Path that the server answers by itself: 200, or 503 while it starts or drains.",
     )
     .notes("Only GET and HEAD. It never reaches the application, its limits or the access log."),
     OptionSpec::uvicorn(

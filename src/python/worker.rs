@@ -112,7 +112,13 @@ impl Worker {
         self.membership.is_early()
     }
 
-    /// Returns when it is. A signal to end ends the process meanwhile.
+    /// True if nobody served when this worker was started.
+    #[getter]
+    fn first(&self) -> bool {
+        self.membership.is_first()
+    }
+
+    /// Returns when it is its turn. A signal to end ends the process meanwhile.
     fn await_turn(&self, py: Python<'_>) {
         py.detach(|| self.membership.await_turn());
     }

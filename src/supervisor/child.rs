@@ -209,7 +209,24 @@ impl Worker {
         sockets: &[BoundSocket],
         shared: &Shared,
     ) -> io::Result<Worker> {
-        Worker::launch(program, sockets, shared, false)
+        let inheritance = Inheritance::default();
+        Worker::launch(program, sockets, shared, inheritance)
+    }
+
+    /// Starts `program` as a worker that may accept before it has started: nobody else serves.
+    ///
+    /// # Errors
+    /// As with [`start`](Self::start).
+    pub fn start_first(
+        program: &WorkerProgram,
+        sockets: &[BoundSocket],
+        shared: &Shared,
+    ) -> io::Result<Worker> {
+        let inheritance = Inheritance {
+            first: true,
+            ..Inheritance::default()
+        };
+        Worker::launch(program, sockets, shared, inheritance)
     }
 
     /// Starts `program` as a worker that does what takes time and depends on no file of the
@@ -222,22 +239,25 @@ impl Worker {
         sockets: &[BoundSocket],
         shared: &Shared,
     ) -> io::Result<Worker> {
-        Worker::launch(program, sockets, shared, true)
+        let inheritance = Inheritance {
+            early: true,
+            ..Inheritance::default()
+        };
+        Worker::launch(program, sockets, shared, inheritance)
     }
 
     fn launch(
         program: &WorkerProgram,
         sockets: &[BoundSocket],
         shared: &Shared,
-        early: bool,
+        inheritance: Inheritance,
     ) -> io::Result<Worker> {
         let (control, theirs) = shared.control_pair()?;
         let inheritance = Inheritance {
             control: theirs.as_raw_fd(),
             complaint: Some(shared.complaint().as_raw_fd()),
-            early,
             sockets: sockets.iter().map(InheritedSocket::of).collect(),
-            ..Inheritance::default()
+            ..inheritance
         };
         let mut fds = vec![theirs.as_fd(), shared.complaint()];
         fds.extend(sockets.iter().map(|socket| socket.socket.as_fd()));

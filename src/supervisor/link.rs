@@ -38,6 +38,8 @@ pub const RELOAD: u8 = b'l';
 pub const STOP: u8 = b's';
 /// To a template, with a descriptor: fork a worker with this control socket.
 pub const FORK: u8 = b'f';
+/// The same for a worker that is the first one of all.
+pub const FORK_FIRST: u8 = b'F';
 
 /// From a worker that cannot start: all that follows says why, in UTF-8.
 pub const FAILED: u8 = b'X';
@@ -173,6 +175,8 @@ pub struct Inheritance {
     pub complaint: Option<RawFd>,
     /// A worker that is started early: it waits for [`BEGIN`] before it loads the application.
     pub early: bool,
+    /// Nobody serves yet: the worker may accept before it has started, to say so.
+    pub first: bool,
     /// No worker, but what workers are forked from.
     pub template: bool,
     /// A pipe with what must stand in no command line: the password of private keys.
@@ -190,6 +194,9 @@ impl Inheritance {
         }
         if self.early {
             text.push_str("early 1\n");
+        }
+        if self.first {
+            text.push_str("first 1\n");
         }
         if self.template {
             text.push_str("template 1\n");
@@ -218,6 +225,7 @@ impl Inheritance {
                 "control" => found.control = rest.parse().ok()?,
                 "complaint" => found.complaint = Some(rest.parse().ok()?),
                 "early" => found.early = rest == "1",
+                "first" => found.first = rest == "1",
                 "template" => found.template = rest == "1",
                 "secrets" => found.secrets = Some(rest.parse().ok()?),
                 "socket" => found.sockets.push(decode_socket(rest)?),
@@ -266,6 +274,7 @@ mod tests {
             control: 5,
             complaint: Some(6),
             early: true,
+            first: true,
             template: true,
             secrets: Some(9),
             sockets: vec![

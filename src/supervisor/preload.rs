@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
-use super::link::{FORK, RETIRE, TemplateReport};
+use super::link::{FORK, FORK_FIRST, RETIRE, TemplateReport};
 use super::worker::{self, Belongings};
 use crate::net::descriptor;
 
@@ -72,8 +72,9 @@ pub fn order() -> Order {
     };
     loop {
         match receive(&template.belongings.control) {
-            Ok((FORK, Some(fd))) => {
+            Ok((kind @ (FORK | FORK_FIRST), Some(fd))) => {
                 template.next = Some(fd);
+                template.belongings.first = kind == FORK_FIRST;
                 return Order::Fork;
             }
             Ok((RETIRE, _)) => return Order::Retire,
@@ -118,7 +119,7 @@ pub fn become_worker() -> io::Result<()> {
         // The template's own control socket is closed here: it is no worker's.
         ..template.belongings
     };
-    worker::begin(belongings, false, template.patience)
+    worker::begin(belongings, template.patience)
 }
 
 /// One byte, and the descriptor that came with it. An error at the end, too.

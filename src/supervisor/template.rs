@@ -22,7 +22,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::child::{Shared, Worker, WorkerProgram};
-use super::link::{FORK, Inheritance, InheritedSocket, RETIRE, TemplateReport, WORKER_VARIABLE};
+use super::link::{
+    FORK, FORK_FIRST, Inheritance, InheritedSocket, RETIRE, TemplateReport, WORKER_VARIABLE,
+};
 use crate::net::BoundSocket;
 
 /// How long a fork may take. The parent waits for it: a template does nothing else.
@@ -114,13 +116,13 @@ impl Template {
         reports
     }
 
-    /// Has it fork a worker.
+    /// Has it fork a worker, the `first` one of all or another one.
     ///
     /// # Errors
     /// The system's: no room for another process. The template does not answer.
-    pub fn fork(&mut self, shared: &Shared) -> io::Result<Worker> {
+    pub fn fork(&mut self, shared: &Shared, first: bool) -> io::Result<Worker> {
         let (control, theirs) = shared.control_pair()?;
-        self.send(FORK, theirs.as_fd())?;
+        self.send(if first { FORK_FIRST } else { FORK }, theirs.as_fd())?;
         drop(theirs);
         match self.answer(Instant::now() + FORK_PATIENCE)? {
             Ok(pid) => Ok(Worker::forked(pid, self.pid(), control)),

@@ -37,6 +37,8 @@ pub struct Membership {
     control: UnixStream,
     complaint: Option<OwnedFd>,
     secret: TicketSecret,
+    /// Nobody served when it was started.
+    first: bool,
     sockets: Mutex<Vec<BoundSocket>>,
     /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
     leaving: AtomicBool,
@@ -74,6 +76,10 @@ pub(super) struct Belongings {
     pub control: UnixStream,
     pub complaint: Option<OwnedFd>,
     pub sockets: Vec<BoundSocket>,
+    /// It waits for its turn.
+    pub early: bool,
+    /// It may accept before it has started.
+    pub first: bool,
 }
 
 impl Belongings {
@@ -84,6 +90,8 @@ impl Belongings {
             control: descriptor::take(inheritance.control)?.into(),
             complaint: inheritance.complaint.map(descriptor::take).transpose()?,
             sockets: sockets?,
+            early: inheritance.early,
+            first: inheritance.first,
         })
     }
 }
@@ -100,7 +108,7 @@ pub fn join(text: &str, patience: Duration) -> io::Result<()> {
     if inheritance.template {
         preload::begin(belongings, patience)
     } else {
-        begin(belongings, inheritance.early, patience)
+        begin(belongings, patience)
     }
 }
 
@@ -109,18 +117,19 @@ pub(super) fn foreign() -> io::Error {
     io::Error::other(format!("{WORKER_VARIABLE} is not for this process"))
 }
 
-/// Makes this process a worker with these belongings; one that is `early` waits for its turn.
-pub(super) fn begin(belongings: Belongings, early: bool, patience: Duration) -> io::Result<()> {
+/// Makes this process a worker with these belongings.
+pub(super) fn begin(belongings: Belongings, patience: Duration) -> io::Result<()> {
     let mut control = belongings.control;
     let mut secret = [0; TicketSecret::INHERITED_BYTES];
     control.read_exact(&mut secret)?;
     let membership = Membership {
         control,
         complaint: belongings.complaint,
+        first: belongings.first,
         secret: TicketSecret::from_bytes(&secret),
         sockets: Mutex::new(belongings.sockets),
         leaving: AtomicBool::new(false),
-        turn: (Mutex::new(!early), Condvar::new()),
+        turn: (Mutex::new(!belongings.early), Condvar::new()),
         stopping: AtomicBool::new(false),
         hurried: AtomicBool::new(false),
         watch: Watch {
@@ -191,6 +200,11 @@ impl Membership {
     /// Whether it is not this worker's turn yet.
     pub fn is_early(&self) -> bool {
         !*self.turn.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody served when this worker was started: it may accept before it has started.
+    pub fn is_first(&self) -> bool {
+        self.first
     }
 
     fn begin(&self) {

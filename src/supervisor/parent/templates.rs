@@ -65,10 +65,17 @@ impl Parent<'_> {
 
     /// Starts a worker's process.
     pub(super) fn launch(&mut self) -> io::Result<Worker> {
+        let is_first = self.is_unserved() && self.members.is_empty();
         match &mut self.templates.current {
-            Some(template) => template.fork(&self.shared),
+            Some(template) => template.fork(&self.shared, is_first),
+            None if is_first => Worker::start_first(self.program, &self.sockets, &self.shared),
             None => Worker::start(self.program, &self.sockets, &self.shared),
         }
+    }
+
+    /// Whether nobody has served on the sockets yet.
+    fn is_unserved(&self) -> bool {
+        !self.was_ready && self.predecessor.is_none()
     }
 
     /// Has the application imported anew; the workers are replaced when that is done.
