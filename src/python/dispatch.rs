@@ -99,13 +99,7 @@ impl Dispatch {
                 ends,
                 reply,
             } => {
-                let record = ConnectionRecord::new(
-                    py,
-                    connection,
-                    &ends,
-                    reply,
-                    self.border.unix_path(&ends.local),
-                )?;
+                let record = ConnectionRecord::new(py, &self.border, connection, &ends, reply)?;
                 self.trace_connection(py, &record, "HTTP connection made")?;
                 self.connections.insert(connection, Arc::new(record));
                 self.count_connections();
@@ -264,12 +258,11 @@ impl Dispatch {
         if border
             .config
             .concurrency_max
-            .is_some_and(|max| border.tasks() >= max)
+            .is_some_and(|max| border.tasks(py) >= max)
         {
             return refuse_busy(py, border, &connection, request.stream, &logged);
         }
         let exchange = Exchange::new(
-            Arc::clone(border),
             connection,
             Opening {
                 stream: request.stream,
@@ -304,7 +297,7 @@ impl Dispatch {
                 None => ClientText::Peer,
             },
         };
-        let socket = WebSocket::new(Arc::clone(border), connection, handshake.stream, logged);
+        let socket = WebSocket::new(connection, handshake.stream, logged);
         let key = socket.key();
         let conversation = Conversation::WebSocket(Py::new(py, socket)?);
         let scope = scope.dict.into_any().unbind();
@@ -363,7 +356,7 @@ impl TaskMaker {
                     create.call1((&call,))?
                 };
                 let task = task.unbind();
-                border.keep(key, Running { conversation, task });
+                border.keep(py, key, Running { conversation, task });
                 return Ok(());
             }
         };
@@ -375,9 +368,9 @@ impl TaskMaker {
             self.eager_options.bind(py).clone()
         };
         let task = eager.bind(py).call((&call,), Some(&options))?;
-        if !call.get().has_ended() {
+        if !call.get().has_ended(py) {
             let task = task.unbind();
-            border.keep(key, Running { conversation, task });
+            border.keep(py, key, Running { conversation, task });
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ mod receive_side;
 mod send_side;
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
@@ -28,17 +28,17 @@ use super::conversation::Conversation;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
+use crate::asgi::gil_cell::{GilCell, Guard};
 use crate::http::head::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, StreamId};
 
 /// A request and its response, as the application's `send` and `receive` see them.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct Exchange {
-    border: Arc<Border>,
     connection: Arc<ConnectionRecord>,
     stream: StreamId,
-    state: Mutex<State>,
+    state: GilCell<State>,
 }
 
 struct State {
@@ -139,12 +139,11 @@ pub struct Opening {
 
 impl Exchange {
     /// Opens an exchange.
-    pub fn new(border: Arc<Border>, connection: Arc<ConnectionRecord>, opening: Opening) -> Self {
+    pub fn new(connection: Arc<ConnectionRecord>, opening: Opening) -> Self {
         Exchange {
-            border,
             connection,
             stream: opening.stream,
-            state: Mutex::new(State {
+            state: GilCell::new(State {
                 inbound: Inbound {
                     body: opening.body,
                     complete: opening.body_complete,
@@ -175,17 +174,17 @@ impl Exchange {
 
     /// The Python side that this exchange belongs to.
     pub fn border(&self) -> &Arc<Border> {
-        &self.border
+        &self.connection.border
     }
 
     /// Never held while Python runs.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.borrow(py)
     }
 
     fn command(&self, py: Python<'_>, command: HttpCommand) -> PyResult<()> {
         self.connection.command(command);
-        self.border.work_was_made(py)
+        self.border().work_was_made(py)
     }
 
     // --- what the connection tells -----------------------------------------------------------
@@ -193,7 +192,7 @@ impl Exchange {
     /// More of the body has come.
     pub fn body_came(&self, py: Python<'_>, data: Vec<u8>, last: bool) -> PyResult<()> {
         let receivers = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             if state.inbound.body.is_empty() {
                 state.inbound.body = data;
             } else {
@@ -208,7 +207,7 @@ impl Exchange {
     /// The client sends nothing more, or is gone altogether.
     pub fn disconnected(&self, py: Python<'_>, gone: bool) -> PyResult<()> {
         let (receivers, senders) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.inbound.disconnected = true;
             state.gone |= gone;
             let senders = if gone {
@@ -225,9 +224,9 @@ impl Exchange {
     /// So many body bytes more are with the kernel.
     pub fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
         let senders = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
-            if state.unsent_bytes > self.border.config.write_buffer_max / 4 {
+            if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
                 return Ok(());
             }
             mem::take(&mut state.senders)

@@ -25,7 +25,7 @@ impl Exchange {
         match kind {
             Kind::Start => exchange.start(slf, message::read_start(message)?)?,
             Kind::Body => {
-                let (body, more) = message::read_body(message, &exchange.border.released)?;
+                let (body, more) = message::read_body(message, &exchange.border().released)?;
                 exchange.body(py, body, more)?;
             }
             Kind::PathSend => exchange.path_send(py, message)?,
@@ -59,7 +59,7 @@ impl Exchange {
     ) -> PyResult<Sent> {
         let py = slf.py();
         let exchange = slf.get();
-        if !is_body && exchange.outcome() != Outcome::Complete {
+        if !is_body && exchange.outcome(py) != Outcome::Complete {
             return Err(PyRuntimeError::new_err(format!(
                 "Expected ASGI message '{expected}', but got '{name}'."
             )));
@@ -67,7 +67,7 @@ impl Exchange {
         if let Some(future) = exchange.check_order(py, Kind::Body, name)? {
             return Ok(Sent::Wait(future));
         }
-        let (body, more) = message::read_body(message, &exchange.border.released)?;
+        let (body, more) = message::read_body(message, &exchange.border().released)?;
         exchange.body(py, body, more)?;
         Ok(Sent::Accepted)
     }
@@ -75,7 +75,7 @@ impl Exchange {
     /// Whether a message of this kind may come now; a future when it must wait for credit.
     fn check_order(&self, py: Python<'_>, kind: Kind, name: &str) -> PyResult<Option<Py<PyAny>>> {
         let expected = {
-            let state = self.state();
+            let state = self.state(py);
             match (&state.phase, kind) {
                 (Phase::Done, _) => {
                     return Err(PyRuntimeError::new_err(format!(
@@ -92,7 +92,7 @@ impl Exchange {
                 | (Phase::Trailers(_), Kind::Trailers) => return Ok(None),
                 (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => return Ok(None),
                 (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
-                    if state.unsent_bytes <= self.border.config.write_buffer_max {
+                    if state.unsent_bytes <= self.border().config.write_buffer_max {
                         return Ok(None);
                     }
                     None
@@ -107,17 +107,17 @@ impl Exchange {
                 "Expected ASGI message '{expected}', but got '{name}'."
             )));
         }
-        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        let waiting = mem::take(&mut self.state().senders);
+        let future = awaitable::waiting_future(py, &self.border().event_loop)?;
+        let waiting = mem::take(&mut self.state(py).senders);
         let waiting = super::still_waiting(py, waiting, &future)?;
-        self.state().senders.extend(waiting);
+        self.state(py).senders.extend(waiting);
         Ok(Some(future))
     }
 
     /// Begins the response.
     pub fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
         {
-            let mut state = self.state();
+            let mut state = self.state(slf.py());
             // Where no body goes out none is counted: frameworks send one with a 204 or 304, and
             // the machine drops it.
             state.body_missing_bytes = if state.head_only || matches!(head.status(), 204 | 304) {
@@ -127,12 +127,12 @@ impl Exchange {
             };
             state.phase = Phase::Held(head);
         }
-        self.border.hold_head(slf)
+        self.border().hold_head(slf)
     }
 
     fn body(&self, py: Python<'_>, body: Payload, more: bool) -> PyResult<()> {
         let len = body.len() as u64;
-        let mut state = self.state();
+        let mut state = self.state(py);
         if let Some(missing) = &mut state.body_missing_bytes {
             if len > *missing {
                 return Err(PyRuntimeError::new_err(
@@ -181,7 +181,7 @@ impl Exchange {
         let done = matches!(state.phase, Phase::Done);
         drop(state);
         if let Some((request, status)) = started {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, status)?;
         }
         self.command(py, command)?;
@@ -195,7 +195,7 @@ impl Exchange {
 
     fn path_send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let (file, len_bytes) = message::read_path_send(message)?;
-        let declared = self.state().body_missing_bytes;
+        let declared = self.state(py).body_missing_bytes;
         if declared.is_some_and(|declared| declared != len_bytes) {
             return Err(PyRuntimeError::new_err(format!(
                 "The file of 'http.response.pathsend' has {len_bytes} bytes, but Content-Length \
@@ -205,7 +205,7 @@ impl Exchange {
         }
         self.flush_head(py)?;
         {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = match state.phase {
                 Phase::Open { trailers: true } => Phase::Trailers(Vec::new()),
                 _ => Phase::Done,
@@ -219,13 +219,13 @@ impl Exchange {
                 len_bytes,
             },
         )?;
-        let done = matches!(self.state().phase, Phase::Done);
+        let done = matches!(self.state(py).phase, Phase::Done);
         if done { self.completed(py) } else { Ok(()) }
     }
 
     fn trailers(&self, py: Python<'_>, mut lines: Vec<u8>, more: bool) -> PyResult<()> {
         {
-            let mut state = self.state();
+            let mut state = self.state(py);
             let Phase::Trailers(before) = &mut state.phase else {
                 return Ok(());
             };
@@ -248,7 +248,7 @@ impl Exchange {
 
     /// Sends a head that was held, without waiting for a body.
     pub fn flush_head(&self, py: Python<'_>) -> PyResult<()> {
-        let mut state = self.state();
+        let mut state = self.state(py);
         let head = match mem::replace(&mut state.phase, Phase::Done) {
             Phase::Held(head) => head,
             phase => {
@@ -262,7 +262,7 @@ impl Exchange {
         let request = state.request.take();
         drop(state);
         if let Some(request) = request {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, head.status())?;
         }
         self.command(
@@ -278,21 +278,21 @@ impl Exchange {
 
     fn completed(&self, py: Python<'_>) -> PyResult<()> {
         let (receivers, counted) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             (mem::take(&mut state.inbound.receivers), state.counted)
         };
         wake_all(py, &receivers)?;
         if !counted {
             return Ok(());
         }
-        self.border.response_completed(py)
+        self.border().response_completed(py)
     }
 
     // --- the end -----------------------------------------------------------------------------
 
     /// What the response has come to.
-    pub fn outcome(&self) -> Outcome {
-        match self.state().phase {
+    pub fn outcome(&self, py: Python<'_>) -> Outcome {
+        match self.state(py).phase {
             Phase::AwaitStart => Outcome::NotStarted,
             Phase::Held(_) => Outcome::Held,
             Phase::Open { .. } | Phase::Trailers(_) => Outcome::Incomplete,
@@ -301,20 +301,20 @@ impl Exchange {
     }
 
     /// True when the client is gone, wholly or as far as `receive()` is concerned.
-    pub fn is_disconnected(&self) -> bool {
-        let state = self.state();
+    pub fn is_disconnected(&self, py: Python<'_>) -> bool {
+        let state = self.state(py);
         state.gone || state.inbound.disconnected
     }
 
     /// Answers in the application's place. Only before anything went out.
     pub fn answer(&self, py: Python<'_>, head: Box<ResponseHead>, body: &[u8]) -> PyResult<()> {
         let request = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Done;
             state.request.take()
         };
         if let Some(request) = request {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, head.status())?;
         }
         self.command(
@@ -331,7 +331,7 @@ impl Exchange {
 
     /// Cuts the connection, because the response cannot be completed.
     pub fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.state().phase = Phase::Done;
+        self.state(py).phase = Phase::Done;
         self.command(
             py,
             HttpCommand::Abort {
