@@ -1,13 +1,16 @@
 """Fixtures: the placements, servers of one's own, and servers that tests share."""
 
+import gc
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from harness.certificates import Authority
-from harness.server import Server, used_in_test
+from harness.server import Server, environment, used_in_test
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
 """Options under which an answer is nothing but what the application and the framing make it."""
@@ -123,6 +126,23 @@ def pool() -> Iterator[Pool]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A CA of this run."""
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """For servers in this process: a folder without settings, no variables of whoever runs the
+    tests; afterwards the loggers are as they were."""
+    for name in {*os.environ} - {*environment()}:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    names = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(log, log.level, log.propagate, log.handlers[:]) for log in loggers]
+    yield
+    for log, level, propagate, handlers in before:
+        log.setLevel(level)
+        log.propagate, log.handlers = propagate, handlers
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -244,8 +244,8 @@ def test_parent_keeps_to_the_colours(
     start: Start, option: str, start_of_line: str
 ) -> None:
     server = start(APP, "--workers", "2", option)
-    assert any(line.startswith(start_of_line) for line in server.stderr.lines)
     assert server.stop() == 0
+    assert any(line.startswith(start_of_line) for line in server.stderr.lines)
 
 
 LOG_CONFIG = {

@@ -147,6 +147,8 @@ class Tls:
     def reload(self) -> None:
         """Reads all files again; connections that stand are not touched. Raises
         ValueError with the text for the user; then everything is as before."""
+    def reconfigure(self, settings: NativeConfig) -> None:
+        """The same by what other settings say of TLS."""
 
 @final
 class Socket:

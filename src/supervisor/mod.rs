@@ -65,20 +65,23 @@ pub fn run(plan: &Plan<'_>) -> i32 {
             return EXIT_STARTUP;
         }
     };
-    let mut descriptions: Vec<&str> = sockets.iter().map(|s| s.description.as_str()).collect();
+    let described = sockets.iter().map(|socket| socket.description.clone());
+    let mut descriptions: Vec<String> = described.collect();
     descriptions.dedup();
+    // Whoever reads the lines may send a signal, which must be caught by then.
+    let parent = match Parent::new(plan, sockets, predecessor) {
+        Ok(parent) => parent,
+        Err(error) => {
+            log.error(&error.to_string());
+            return EXIT_ERROR;
+        }
+    };
     for description in descriptions {
-        log.banner(description);
+        log.banner(&description);
     }
     let pid = std::process::id();
     log.process("Started parent process", pid);
-    let code = match Parent::new(plan, sockets, predecessor) {
-        Ok(parent) => parent.run(),
-        Err(error) => {
-            log.error(&error.to_string());
-            EXIT_ERROR
-        }
-    };
+    let code = parent.run();
     log.process("Stopping parent process", pid);
     code
 }
