@@ -102,6 +102,8 @@ pub struct Border {
     pub connections: AtomicUsize,
     running: GilCell<BTreeMap<ExchangeKey, Running>>,
     held: GilCell<Vec<Py<Exchange>>>,
+    /// The exchange whose application makes its first step now.
+    starting: GilCell<Option<ExchangeKey>>,
 }
 
 impl Border {
@@ -155,6 +157,7 @@ impl Border {
             connections: AtomicUsize::new(0),
             running: GilCell::default(),
             held: GilCell::default(),
+            starting: GilCell::default(),
         })
     }
 
@@ -207,9 +210,29 @@ impl Border {
         Ok(())
     }
 
+    /// Runs `first_step` of the application for `exchange`. In that step most give their whole
+    /// answer, so a head that waits for its body is only looked for when the step is over.
+    pub fn in_first_step(
+        &self,
+        exchange: &Bound<'_, Exchange>,
+        first_step: impl FnOnce() -> PyResult<()>,
+    ) -> PyResult<()> {
+        let py = exchange.py();
+        *self.starting.borrow(py) = Some(exchange.get().key());
+        let outcome = first_step();
+        *self.starting.borrow(py) = None;
+        if exchange.get().outcome(py) == Outcome::Held {
+            self.hold_head(exchange)?;
+        }
+        outcome
+    }
+
     /// Keeps an exchange whose head waits for a body until the end of the turn.
     pub fn hold_head(&self, exchange: &Bound<'_, Exchange>) -> PyResult<()> {
         let py = exchange.py();
+        if *self.starting.borrow(py) == Some(exchange.get().key()) {
+            return Ok(());
+        }
         self.held.borrow(py).push(exchange.clone().unbind());
         self.arm(py)
     }

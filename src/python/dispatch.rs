@@ -43,6 +43,8 @@ pub struct Dispatch {
 struct TaskMaker {
     /// `asyncio.Task` where it can start eagerly (3.12 and later).
     eager: Option<Py<PyAny>>,
+    /// The loop has a task factory of its own, which is to make our tasks as well.
+    has_factory: bool,
     /// `loop=…, eager_start=True`.
     eager_options: Py<PyDict>,
 }
@@ -75,6 +77,9 @@ impl Dispatch {
     pub fn deliver(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend(self.mailbox.drain());
+        if !batch.is_empty() {
+            self.tasks.look_at_factory(py, &self.border)?;
+        }
         for message in batch.drain(..) {
             if let Err(error) = self.handle(py, message) {
                 self.border
@@ -274,9 +279,12 @@ impl Dispatch {
             },
         );
         let key = exchange.key();
-        let conversation = Conversation::Http(Py::new(py, exchange)?);
+        let exchange = Bound::new(py, exchange)?;
+        let conversation = Conversation::Http(exchange.clone().unbind());
         let scope = scope.dict.into_any().unbind();
-        self.tasks.start(py, border, key, conversation, scope)
+        border.in_first_step(&exchange, || {
+            self.tasks.start(py, border, key, conversation, scope)
+        })
     }
 
     /// Starts the application for a WebSocket. `--limit-concurrency` does not hold for them, as
@@ -321,8 +329,20 @@ impl TaskMaker {
         let eager = py.version_info() >= (3, 12);
         Ok(TaskMaker {
             eager: eager.then(|| task.unbind()),
+            has_factory: false,
             eager_options: options.unbind(),
         })
+    }
+
+    /// Sees whether the loop has a task factory: once for each batch of messages, because one is
+    /// set when an application starts if ever.
+    fn look_at_factory(&mut self, py: Python<'_>, border: &Border) -> PyResult<()> {
+        if self.eager.is_some() {
+            let get_factory = intern!(py, "get_task_factory");
+            let factory = border.event_loop.bind(py).call_method0(get_factory)?;
+            self.has_factory = !factory.is_none();
+        }
+        Ok(())
     }
 
     /// Starts the task that calls the application. One that cannot finish at once is kept among
@@ -337,17 +357,10 @@ impl TaskMaker {
     ) -> PyResult<()> {
         let call = AppCall::new(conversation.clone_ref(py), scope);
         let call = Bound::new(py, call)?;
-        let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
-            // A task factory that somebody installed is to be used for our tasks as well.
-            Some(task)
-                if event_loop
-                    .call_method0(intern!(py, "get_task_factory"))?
-                    .is_none() =>
-            {
-                task
-            }
+            Some(task) if !self.has_factory => task,
             _ => {
+                let event_loop = border.event_loop.bind(py);
                 let create = event_loop.getattr(intern!(py, "create_task"))?;
                 // A task copies the context that it is made in.
                 let task = if border.config.empty_context {

@@ -13,13 +13,28 @@ use crate::asgi::message::{self, Kind};
 use crate::http::HttpCommand;
 use crate::http::response::ResponseHead;
 
+/// What the order of messages says to one that comes now.
+enum Order {
+    Go,
+    /// It has to wait for credit.
+    Wait,
+    /// The response is complete.
+    Over,
+    /// The client is.
+    Gone,
+    /// Another one is due.
+    Expected(&'static str),
+}
+
 impl Exchange {
     /// Takes one message of the application.
     pub fn accept(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<Sent> {
         let py = slf.py();
         let exchange = slf.get();
         let (kind, name) = Kind::of(message)?;
-        if let Some(future) = exchange.check_order(py, kind, &name.to_string_lossy())? {
+        if let Some(future) =
+            exchange.check_order(py, kind, || name.to_string_lossy().into_owned())?
+        {
             return Ok(Sent::Wait(future));
         }
         match kind {
@@ -64,7 +79,7 @@ impl Exchange {
                 "Expected ASGI message '{expected}', but got '{name}'."
             )));
         }
-        if let Some(future) = exchange.check_order(py, Kind::Body, name)? {
+        if let Some(future) = exchange.check_order(py, Kind::Body, || name.to_owned())? {
             return Ok(Sent::Wait(future));
         }
         let (body, more) = message::read_body(message, &exchange.border().released)?;
@@ -73,45 +88,57 @@ impl Exchange {
     }
 
     /// Whether a message of this kind may come now; a future when it must wait for credit.
-    fn check_order(&self, py: Python<'_>, kind: Kind, name: &str) -> PyResult<Option<Py<PyAny>>> {
-        let expected = {
-            let state = self.state(py);
-            match (&state.phase, kind) {
-                (Phase::Done, _) => {
-                    return Err(PyRuntimeError::new_err(format!(
-                        "Unexpected ASGI message '{name}' sent, after response already completed."
-                    )));
-                }
-                _ if state.gone => {
-                    return Err(ClientDisconnected::new_err(
-                        "The client has closed the connection.",
-                    ));
-                }
-                (Phase::AwaitStart, Kind::Start | Kind::Debug | Kind::EarlyHint)
-                | (Phase::Held(_), Kind::Body | Kind::PathSend | Kind::EarlyHint | Kind::Debug)
-                | (Phase::Trailers(_), Kind::Trailers) => return Ok(None),
-                (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => return Ok(None),
-                (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
-                    if state.unsent_bytes <= self.border().config.write_buffer_max {
-                        return Ok(None);
-                    }
-                    None
-                }
-                (Phase::AwaitStart, _) => Some("http.response.start"),
-                (Phase::Trailers(_), _) => Some("http.response.trailers"),
-                (Phase::Held(_) | Phase::Open { .. }, _) => Some("http.response.body"),
-            }
-        };
-        if let Some(expected) = expected {
-            return Err(PyRuntimeError::new_err(format!(
-                "Expected ASGI message '{expected}', but got '{name}'."
-            )));
+    fn check_order(
+        &self,
+        py: Python<'_>,
+        kind: Kind,
+        name: impl Fn() -> String,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        match self.order(py, kind) {
+            Order::Go => Ok(None),
+            Order::Wait => self.wait_for_credit(py).map(Some),
+            Order::Over => Err(PyRuntimeError::new_err(format!(
+                "Unexpected ASGI message '{}' sent, after response already completed.",
+                name()
+            ))),
+            Order::Gone => Err(ClientDisconnected::new_err(
+                "The client has closed the connection.",
+            )),
+            Order::Expected(expected) => Err(PyRuntimeError::new_err(format!(
+                "Expected ASGI message '{expected}', but got '{}'.",
+                name()
+            ))),
         }
+    }
+
+    fn order(&self, py: Python<'_>, kind: Kind) -> Order {
+        let state = self.state(py);
+        match (&state.phase, kind) {
+            (Phase::Done, _) => Order::Over,
+            _ if state.gone => Order::Gone,
+            (Phase::AwaitStart, Kind::Start | Kind::Debug | Kind::EarlyHint)
+            | (Phase::Held(_), Kind::Body | Kind::PathSend | Kind::EarlyHint | Kind::Debug)
+            | (Phase::Trailers(_), Kind::Trailers)
+            | (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => Order::Go,
+            (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
+                if state.unsent_bytes <= self.border().config.write_buffer_max {
+                    Order::Go
+                } else {
+                    Order::Wait
+                }
+            }
+            (Phase::AwaitStart, _) => Order::Expected("http.response.start"),
+            (Phase::Trailers(_), _) => Order::Expected("http.response.trailers"),
+            (Phase::Held(_) | Phase::Open { .. }, _) => Order::Expected("http.response.body"),
+        }
+    }
+
+    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = awaitable::waiting_future(py, &self.border().event_loop)?;
         let waiting = mem::take(&mut self.state(py).senders);
         let waiting = super::still_waiting(py, waiting, &future)?;
         self.state(py).senders.extend(waiting);
-        Ok(Some(future))
+        Ok(future)
     }
 
     /// Begins the response.
