@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 import urllib.request
@@ -63,7 +64,6 @@ def test_signals_in_the_block_are_the_programs() -> None:
             assert signal_handler() is before
 
     def signal_handler() -> Any:
-        import signal
 
         return signal.getsignal(signal.SIGTERM)
 
@@ -337,7 +337,6 @@ def test_handle_exit_is_looked_up_at_the_signal(
         self.should_exit = True
 
     async def main() -> None:
-        import signal
 
         one = server()
         task = asyncio.create_task(one.serve())

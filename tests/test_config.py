@@ -160,6 +160,73 @@ def test_logging_is_set_up_when_the_configuration_is_made() -> None:
     assert error.level == logging.ERROR
 
 
+def test_what_programs_read_of_uvicorns() -> None:
+    from smolcorn.compat.uvicorn.lifespan.off import LifespanOff
+    from smolcorn.compat.uvicorn.lifespan.on import LifespanOn
+    from smolcorn.compat.uvicorn.protocols.http.auto import AutoHTTPProtocol
+    from smolcorn.compat.uvicorn.protocols.http.h11_impl import H11Protocol
+
+    config = smolcorn.Config(app, headers=[("X-A", "b")], log_config=None)
+    config.load()
+    assert config.encoded_headers == [(b"server", b"smolcorn"), (b"x-a", b"b")]
+    assert config.http_protocol_class is AutoHTTPProtocol
+    assert config.ws_protocol_class is not None
+    assert config.lifespan_class is LifespanOn
+    assert (config.is_ssl, config.use_subprocess, config.should_reload) == (
+        False,
+        False,
+        False,
+    )
+    assert (config.asgi_version, config.reload_dirs, config.workers) == ("3.0", [], 1)
+    config = smolcorn.Config(
+        app, http=H11Protocol, ws="none", lifespan="off", log_config=None
+    )
+    assert config.http_protocol_class is H11Protocol
+    assert config.ws_protocol_class is None
+    assert config.lifespan_class is LifespanOff
+    config.headers = [("server", "mine")]
+    assert config.encoded_headers == [(b"server", b"mine")]
+
+
+def test_what_is_watched(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    options = {"reload": True, "log_config": None}
+    config = smolcorn.Config("m:app", **options)  # type: ignore[arg-type]
+    assert config.should_reload and config.use_subprocess
+    assert config.reload_dirs == [Path.cwd()]
+    assert (config.reload_includes, config.reload_excludes) == ([], [])
+    config = smolcorn.Config(
+        "m:app",
+        reload_dirs="src",
+        reload_includes="*.html",
+        reload_excludes=["build", "*.tmp"],
+        **options,  # type: ignore[arg-type]
+    )
+    assert config.reload_dirs == [Path("src")]
+    assert config.reload_includes == ["*.html"]
+    assert config.reload_dirs_excludes == [Path("build").resolve()]
+    config.reload_includes.append("*.css")
+    config.reload_dirs.append(Path("more"))
+    with config.command_line() as argv:
+        assert [word for word in argv if word.startswith("--reload-")] == [
+            "--reload-dir=src",
+            "--reload-dir=more",
+            "--reload-include=*.html",
+            "--reload-include=*.css",
+            "--reload-exclude=build",
+            "--reload-exclude=*.tmp",
+        ]
+    # Objects cannot be imported anew.
+    assert not smolcorn.Config(app, **options).should_reload  # type: ignore[arg-type]
+
+
+def test_a_list_of_nothing_that_is_filled_in_place() -> None:
+    config = smolcorn.Config("m:app", reload=True, log_config=None)
+    config.reload_excludes.append("*.tmp")
+    with config.command_line() as argv:
+        assert "--reload-exclude=*.tmp" in argv
+
+
 def test_the_command_line_that_says_the_same(tmp_path: Path) -> None:
     config = smolcorn.Config(
         "m:app",

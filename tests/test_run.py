@@ -278,8 +278,9 @@ def test_reload_serves_what_was_saved_last(
         assert answer(url) == "one"
         first = int(answer(f"{url}/pid"))
         program.write_text(program.read_text().replace('"one"', '"two"'))
-        tool.stderr.wait_for(r"detected changes in 'program\.py'\. Reloading")
-        # Requests wait for the new code.
+        tool.stderr.wait_for(
+            r"(?s)detected changes in 'program\.py'\. Reloading.*startup complete\."
+        )
         assert answer(url) == "two"
         assert int(answer(f"{url}/pid")) not in (first, tool.process.pid)
         assert tool.stop(number) == 0
