@@ -241,16 +241,16 @@ class Server:
             serving.stop_accepting()
             serving.close()
             return
-        if serving.engine is None:
-            try:
+        try:
+            if serving.engine is None:
                 self._open(sockets, hold=False)
-            except OSError as error:
-                _logger.error("%s", error)
-                self._stop_accepting(sockets)
-                self._close()
-                await self._stop(self.lifespan)
-                raise BindError(error) from None
-        serving.begin(sockets)
+            serving.begin(sockets)
+        except OSError as error:
+            _logger.error("%s", error)
+            self._stop_accepting(sockets)
+            self._close()
+            await self._stop(self.lifespan)
+            raise BindError(error) from None
         self.servers = serving.listeners
         self.started = True
         self._ready.set_result(None)
