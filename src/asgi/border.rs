@@ -2,6 +2,7 @@
 //! here belongs to the loop's thread.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -62,6 +63,8 @@ pub struct Running {
 pub struct Border {
     /// The asyncio loop.
     pub event_loop: Py<PyAny>,
+    /// A future of the loop that is done.
+    pub done_future: Py<PyAny>,
     /// The application, an ASGI 3 callable.
     pub application: Py<PyAny>,
     /// Settings.
@@ -104,6 +107,8 @@ pub struct Border {
     held: GilCell<Vec<Py<Exchange>>>,
     /// The exchange whose application makes its first step now.
     starting: GilCell<Option<ExchangeKey>>,
+    /// A task of the application is being run inside a turn.
+    stepping: GilCell<bool>,
 }
 
 impl Border {
@@ -135,8 +140,11 @@ impl Border {
             .import("contextvars")?
             .call_method0("copy_context")?
             .unbind();
+        let done_future = event_loop.call_method0(py, "create_future")?;
+        done_future.call_method1(py, "set_result", (py.None(),))?;
         Ok(Border {
             event_loop,
+            done_future,
             application,
             config,
             scopes,
@@ -158,6 +166,7 @@ impl Border {
             running: GilCell::default(),
             held: GilCell::default(),
             starting: GilCell::default(),
+            stepping: GilCell::default(),
         })
     }
 
@@ -168,7 +177,7 @@ impl Border {
 
     /// Sets the callable that makes a turn, or removes it for good.
     pub fn set_turn(&self, py: Python<'_>, turn: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut *self.turn.borrow(py), turn);
+        let before = mem::replace(&mut *self.turn.borrow(py), turn);
         drop(before);
     }
 
@@ -210,6 +219,22 @@ impl Border {
         Ok(())
     }
 
+    /// True when a task of the application can be run right here: in a turn, in which no other
+    /// task is being run. No task may be entered while another one is.
+    pub fn may_step(&self, py: Python<'_>) -> bool {
+        self.in_turn.load(Ordering::Relaxed)
+            && this_thread() == self.thread
+            && !*self.stepping.borrow(py)
+    }
+
+    /// Runs a task of the application up to its next wait.
+    pub fn step_application<T>(&self, py: Python<'_>, step: impl FnOnce() -> T) -> T {
+        let before = mem::replace(&mut *self.stepping.borrow(py), true);
+        let outcome = step();
+        *self.stepping.borrow(py) = before;
+        outcome
+    }
+
     /// Runs `first_step` of the application for `exchange`. In that step most give their whole
     /// answer, so a head that waits for its body is only looked for when the step is over.
     pub fn in_first_step(
@@ -239,7 +264,7 @@ impl Border {
 
     /// Sends the heads that have got no body in this turn.
     pub fn flush_heads(&self, py: Python<'_>) -> PyResult<()> {
-        let held = std::mem::take(&mut *self.held.borrow(py));
+        let held = mem::take(&mut *self.held.borrow(py));
         for exchange in &held {
             exchange.get().flush_head(py)?;
         }

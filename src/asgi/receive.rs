@@ -42,7 +42,9 @@ impl ReceiveCall {
                 self.end(py);
                 Ok(Step::Return(message))
             }
-            None => conversation.wait_for_message(py).map(Step::Yield),
+            None => conversation
+                .wait_for_message(py)
+                .map(|waiter| Step::Yield(waiter.into_any())),
         }
     }
 }

@@ -28,16 +28,16 @@ impl SendCall {
         self.call.borrow(py)
     }
 
-    /// A future to wait for, or `None` when the message was taken.
+    /// What to wait for, or `None` when the message was taken.
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let Some((conversation, message)) = self.call(py).take() else {
             return Err(already_awaited("send()"));
         };
         match conversation.accept(message.bind(py))? {
             Sent::Accepted => Ok(None),
-            Sent::Wait(future) => {
+            Sent::Wait(waiter) => {
                 *self.call(py) = Some((conversation, message));
-                Ok(Some(future))
+                Ok(Some(waiter.into_any()))
             }
         }
     }

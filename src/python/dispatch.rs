@@ -22,6 +22,7 @@ use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::asgi::tls::TlsExtension;
+use crate::asgi::waiter::ends_the_loop;
 use crate::asgi::websocket::WebSocket;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
@@ -74,21 +75,29 @@ impl Dispatch {
 
     /// Handles everything that is in the mailbox now. An error in one message does not keep the
     /// others from being handled; it is logged.
+    ///
+    /// # Errors
+    /// What the loop has to see: `SystemExit` or `KeyboardInterrupt` of a task that went on.
     pub fn deliver(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend(self.mailbox.drain());
         if !batch.is_empty() {
             self.tasks.look_at_factory(py, &self.border)?;
         }
+        let mut end = Ok(());
         for message in batch.drain(..) {
-            if let Err(error) = self.handle(py, message) {
-                self.border
-                    .log
-                    .exception(py, "Exception in the server\n", &error)?;
+            match self.handle(py, message) {
+                Ok(()) => {}
+                Err(error) if ends_the_loop(py, &error) => end = Err(error),
+                Err(error) => {
+                    let log = &self.border.log;
+                    log.exception(py, "Exception in the server\n", &error)?;
+                }
             }
         }
         self.batch = batch;
-        self.border.flush_heads(py)
+        self.border.flush_heads(py)?;
+        end
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
@@ -380,7 +389,7 @@ impl TaskMaker {
         } else {
             self.eager_options.bind(py).clone()
         };
-        let task = eager.bind(py).call((&call,), Some(&options))?;
+        let task = border.step_application(py, || eager.bind(py).call((&call,), Some(&options)))?;
         if !call.get().has_ended(py) {
             let task = task.unbind();
             border.keep(py, key, Running { conversation, task });

@@ -99,9 +99,11 @@ impl Turn {
 
         drive.begin(py, dispatch.mailbox(), &self.released)?;
         let is_holding = self.holding.load(Ordering::Acquire);
-        if !is_holding {
-            dispatch.deliver(py)?;
-        }
+        let delivered = if is_holding {
+            Ok(())
+        } else {
+            dispatch.deliver(py)
+        };
         let more_work = drive.finish(py);
 
         self.release(py);
@@ -112,7 +114,8 @@ impl Turn {
             self.border.arm(py)?;
         }
         drop(dispatch);
-        self.set_timer(py, now, drive.next_deadline())
+        self.set_timer(py, now, drive.next_deadline())?;
+        delivered
     }
 
     /// Sees that a turn comes when the next deadline passes.

@@ -22,13 +22,13 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::awaitable;
 use super::connection::ConnectionRecord;
 use super::conversation::Conversation;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
 use crate::asgi::gil_cell::{GilCell, Guard};
+use crate::asgi::waiter::{Waiter, wake_all};
 use crate::http::head::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, StreamId};
@@ -54,8 +54,8 @@ struct State {
     body_missing_bytes: Option<u64>,
     /// Body bytes given to the connection and not yet with the kernel.
     unsent_bytes: u64,
-    /// Futures of `send()` calls that wait for credit.
-    senders: Vec<Py<PyAny>>,
+    /// Waiters of `send()` calls that wait for credit.
+    senders: Vec<Py<Waiter>>,
     /// Nothing can be written any more: `send()` raises.
     gone: bool,
 }
@@ -72,8 +72,8 @@ struct Inbound {
     expects_continue: bool,
     /// `receive()` says `http.disconnect` (once the body has been delivered).
     disconnected: bool,
-    /// Futures of `receive()` calls that wait.
-    receivers: Vec<Py<PyAny>>,
+    /// Waiters of `receive()` calls that wait.
+    receivers: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -104,8 +104,8 @@ pub enum ClientText {
 pub enum Sent {
     /// It is on its way.
     Accepted,
-    /// The connection has enough to write: wait for this future, then send again.
-    Wait(Py<PyAny>),
+    /// The connection has enough to write: wait for this, then send again.
+    Wait(Py<Waiter>),
 }
 
 /// What the response had come to when the application ended.
@@ -256,29 +256,4 @@ impl LoggedRequest {
             ClientText::Forwarded(text) => text,
         }
     }
-}
-
-/// Those of `futures` that somebody still waits for, and `new`. Cancelled calls leave theirs
-/// behind, and an application may make any number of them.
-pub fn still_waiting(
-    py: Python<'_>,
-    futures: Vec<Py<PyAny>>,
-    new: &Py<PyAny>,
-) -> PyResult<Vec<Py<PyAny>>> {
-    let mut waiting = Vec::with_capacity(1);
-    for future in futures {
-        if !awaitable::is_done(py, &future)? {
-            waiting.push(future);
-        }
-    }
-    waiting.push(new.clone_ref(py));
-    Ok(waiting)
-}
-
-/// Ends the waits of all of `futures`.
-pub fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
-    for future in futures {
-        awaitable::wake(py, future)?;
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::{Exchange, Phase};
-use crate::asgi::awaitable;
+use crate::asgi::waiter::{Waiter, still_waiting};
 use crate::http::HttpCommand;
 
 impl Exchange {
@@ -53,13 +53,12 @@ impl Exchange {
         }
     }
 
-    /// Makes a future that ends when there may be a message.
-    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border().event_loop)?;
+    /// Makes a waiter that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
         let waiting = mem::take(&mut self.state(py).inbound.receivers);
-        let waiting = super::still_waiting(py, waiting, &future)?;
-        self.state(py).inbound.receivers.extend(waiting);
-        Ok(future)
+        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 }
 

@@ -6,10 +6,10 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use smolcorn_actors::outbox::Payload;
 
-use super::{Exchange, Outcome, Phase, Sent, wake_all};
+use super::{Exchange, Outcome, Phase, Sent};
 use crate::asgi::ClientDisconnected;
-use crate::asgi::awaitable;
 use crate::asgi::message::{self, Kind};
+use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
 use crate::http::HttpCommand;
 use crate::http::response::ResponseHead;
 
@@ -32,10 +32,10 @@ impl Exchange {
         let py = slf.py();
         let exchange = slf.get();
         let (kind, name) = Kind::of(message)?;
-        if let Some(future) =
+        if let Some(waiter) =
             exchange.check_order(py, kind, || name.to_string_lossy().into_owned())?
         {
-            return Ok(Sent::Wait(future));
+            return Ok(Sent::Wait(waiter));
         }
         match kind {
             Kind::Start => exchange.start(slf, message::read_start(message)?)?,
@@ -79,21 +79,21 @@ impl Exchange {
                 "Expected ASGI message '{expected}', but got '{name}'."
             )));
         }
-        if let Some(future) = exchange.check_order(py, Kind::Body, || name.to_owned())? {
-            return Ok(Sent::Wait(future));
+        if let Some(waiter) = exchange.check_order(py, Kind::Body, || name.to_owned())? {
+            return Ok(Sent::Wait(waiter));
         }
         let (body, more) = message::read_body(message, &exchange.border().released)?;
         exchange.body(py, body, more)?;
         Ok(Sent::Accepted)
     }
 
-    /// Whether a message of this kind may come now; a future when it must wait for credit.
+    /// Whether a message of this kind may come now; a waiter when it must wait for credit.
     fn check_order(
         &self,
         py: Python<'_>,
         kind: Kind,
         name: impl Fn() -> String,
-    ) -> PyResult<Option<Py<PyAny>>> {
+    ) -> PyResult<Option<Py<Waiter>>> {
         match self.order(py, kind) {
             Order::Go => Ok(None),
             Order::Wait => self.wait_for_credit(py).map(Some),
@@ -133,12 +133,11 @@ impl Exchange {
         }
     }
 
-    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border().event_loop)?;
+    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
         let waiting = mem::take(&mut self.state(py).senders);
-        let waiting = super::still_waiting(py, waiting, &future)?;
-        self.state(py).senders.extend(waiting);
-        Ok(future)
+        self.state(py).senders = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 
     /// Begins the response.

@@ -24,11 +24,12 @@ use pyo3::prelude::*;
 
 use super::border::{Border, ExchangeKey};
 use super::connection::ConnectionRecord;
-use super::exchange::{Exchange, LoggedRequest, wake_all};
+use super::exchange::{Exchange, LoggedRequest};
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::conversation::Conversation;
 use crate::asgi::gil_cell::{GilCell, Guard};
+use crate::asgi::waiter::{Waiter, wake_all};
 use crate::http::{HttpCommand, StreamId};
 use crate::ws::{WsCommand, WsEvent};
 
@@ -57,8 +58,8 @@ struct State {
     gone: bool,
     /// Bytes of messages given to the connection and not yet with the kernel.
     unsent_bytes: u64,
-    /// Futures of `send()` calls that wait for credit.
-    senders: Vec<Py<PyAny>>,
+    /// Waiters of `send()` calls that wait for credit.
+    senders: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -89,8 +90,8 @@ struct Inbound {
     taken: Taken,
     /// The application has just had `websocket.disconnect`.
     end_told: bool,
-    /// Futures of `receive()` calls that wait.
-    receivers: Vec<Py<PyAny>>,
+    /// Waiters of `receive()` calls that wait.
+    receivers: Vec<Py<Waiter>>,
 }
 
 /// What was taken and not acknowledged.

@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{End, Inbound, Incoming, Taken, WebSocket};
-use crate::asgi::awaitable;
-use crate::asgi::exchange::still_waiting;
+use crate::asgi::waiter::{Waiter, still_waiting};
 use crate::ws::WsCommand;
 
 /// With so many bytes taken and not acknowledged, they are acknowledged at once.
@@ -46,17 +45,16 @@ impl WebSocket {
         disconnect_message(py, &end).map(Some)
     }
 
-    /// Makes a future that ends when there may be a message.
-    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border().event_loop)?;
+    /// Makes a waiter that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
         if self.state(py).end.is_some() {
-            awaitable::wake(py, &future)?;
-            return Ok(future);
+            Waiter::wake(waiter.bind(py))?;
+            return Ok(waiter);
         }
         let waiting = mem::take(&mut self.state(py).inbound.receivers);
-        let waiting = still_waiting(py, waiting, &future)?;
-        self.state(py).inbound.receivers.extend(waiting);
-        Ok(future)
+        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 }
 

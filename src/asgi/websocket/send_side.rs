@@ -9,9 +9,9 @@ use smolcorn_actors::outbox::Payload;
 use super::message::{self, Data, Kind};
 use super::{End, Phase, WebSocket};
 use crate::asgi::ClientDisconnected;
-use crate::asgi::awaitable;
 use crate::asgi::border::plain_head;
-use crate::asgi::exchange::{Exchange, Opening, Sent, still_waiting, wake_all};
+use crate::asgi::exchange::{Exchange, Opening, Sent};
+use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
 use crate::http::HttpCommand;
 use crate::http::response::{ResponseHead, reason_phrase};
 use crate::ws::WsCommand;
@@ -85,12 +85,11 @@ impl WebSocket {
         }
     }
 
-    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border().event_loop)?;
+    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
         let waiting = mem::take(&mut self.state(py).senders);
-        let waiting = still_waiting(py, waiting, &future)?;
-        self.state(py).senders.extend(waiting);
-        Ok(future)
+        self.state(py).senders = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 
     /// Accepts the handshake.
