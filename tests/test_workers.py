@@ -195,8 +195,8 @@ def test_password_of_a_key_stands_in_no_command_line(
     server = start(APP, *options, *kind, *issued.options, env=env)
     wait_for_workers(server, 1)
     with server.connect_tls(authority.context()) as wire:
-        pid = int(wire.send(get("/pid")).response().body)
-    for pid in {pid, *workers(server)}:
+        answered_by = int(wire.send(get("/pid")).response().body)
+    for pid in {answered_by, *workers(server)}:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         assert PASSWORD.encode() not in b" ".join(words)
         assert b"--ssl-keyfile" in words

@@ -67,7 +67,11 @@ def _serve(template: Template) -> None:
     """Forks when told to. Returns in a worker."""
     children: set[int] = set()
     may_fork = True
+    # This one keeps no descriptor that the workers would share.
+    poll = select.poll()
     with _child_signals() as bell:
+        poll.register(template.fileno(), select.POLLIN)
+        poll.register(bell.fileno(), select.POLLIN)
         while may_fork or children:
             for pid in tuple(children):
                 ended, status = os.waitpid(pid, os.WNOHANG)
@@ -76,10 +80,10 @@ def _serve(template: Template) -> None:
                     template.ended(pid, status)
             if not may_fork and not children:
                 break
-            readable, _, _ = select.select([template, bell], [], [])
-            if bell in readable:
+            readable = {descriptor for descriptor, _ in poll.poll()}
+            if bell.fileno() in readable:
                 bell.recv(4096)
-            if template not in readable:
+            if template.fileno() not in readable:
                 continue
             order = template.order()
             if order == "end":
