@@ -129,8 +129,10 @@ impl Engine {
         })
     }
 
-    /// Registers with the loop and begins to accept.
-    fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
+    /// Registers with the loop and begins to accept. With `hold` requests wait for `admit()`, and
+    /// the health path says that the server starts.
+    #[pyo3(signature = (sockets, hold=false))]
+    fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>, hold: bool) -> PyResult<()> {
         let released = self
             .released
             .lock()
@@ -147,6 +149,10 @@ impl Engine {
         let (address, mailbox) = mailbox();
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
+        turn.hold(hold);
+        if hold {
+            self.readiness.wait();
+        }
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(py, Some(callable.clone_ref(py)));
@@ -169,6 +175,15 @@ impl Engine {
             listeners,
         });
         // The first turn tells the actors' side whom to wake.
+        self.border.arm(py)
+    }
+
+    /// Lets the application have requests.
+    fn admit(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Started(started) = &*self.state() {
+            started.turn.get().hold(false);
+        }
+        self.readiness.begin();
         self.border.arm(py)
     }
 

@@ -11,7 +11,7 @@
 //!
 //! In the threads placement 1 and 3 happen on other threads, and a turn is step 2.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,9 @@ pub struct Turn {
     /// Written bytes objects on their way to be released.
     released: GilCell<Mailbox<LentObject>>,
     timer: Mutex<Option<Timer>>,
+    /// The application has not started: what comes for it waits in the mailbox. Each connection
+    /// has at most one request under way, so that is bounded by the connections.
+    holding: AtomicBool,
 }
 
 /// A timer of the loop that makes a turn.
@@ -65,7 +68,13 @@ impl Turn {
             drive: OnceLock::new(),
             released: GilCell::new(released),
             timer: Mutex::new(None),
+            holding: AtomicBool::new(false),
         }
+    }
+
+    /// Whether what comes for the application waits. Whoever ends that arms.
+    pub fn hold(&self, holding: bool) {
+        self.holding.store(holding, Ordering::Release);
     }
 
     /// Says who polls the connections; only the first call counts.
@@ -89,14 +98,19 @@ impl Turn {
         let in_turn = InTurn(&self.border);
 
         drive.begin(py, dispatch.mailbox(), &self.released)?;
-        let delivered = dispatch.deliver(py);
+        let is_holding = self.holding.load(Ordering::Acquire);
+        let delivered = if is_holding {
+            Ok(())
+        } else {
+            dispatch.deliver(py)
+        };
         let more_work = drive.finish(py);
 
         self.release(py);
         let now = Instant::now();
         self.border.access.end_of_turn(now);
         drop(in_turn);
-        if more_work || !dispatch.mailbox().is_empty() {
+        if more_work || (!is_holding && !dispatch.mailbox().is_empty()) {
             self.border.arm(py)?;
         }
         drop(dispatch);
