@@ -435,7 +435,7 @@ class Server:
         engine = self._engine = self.server_state.engine = _core.Engine(
             settings,
             asyncio.get_running_loop(),
-            self.config.application.call,
+            self.config.application.served,
             self.lifespan.state,
             self._idle,
             lambda: self._limit_reached(settings.limit_max_requests),
@@ -443,7 +443,8 @@ class Server:
         engine.start(self._sockets)
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
         self.servers = [Listener(group, engine.stop) for group in groups]
-        if engine.placement == "threads" and not settings.io_threads:
+        is_asgi = self.config.application.wsgi is None
+        if is_asgi and engine.placement == "threads" and not settings.io_threads:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )

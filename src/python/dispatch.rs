@@ -261,10 +261,11 @@ impl Dispatch {
                 None => ClientText::Peer,
             },
         };
-        if border
-            .config
-            .concurrency_max
-            .is_some_and(|max| border.tasks() >= max)
+        if border.config.is_wsgi
+            || border
+                .config
+                .concurrency_max
+                .is_some_and(|max| border.tasks() >= max)
         {
             return refuse_busy(py, border, &connection, request.stream, &logged);
         }

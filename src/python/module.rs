@@ -25,6 +25,8 @@ pub mod core_module {
     #[cfg(unix)]
     #[pymodule_export]
     use crate::python::worker::Worker;
+    #[pymodule_export]
+    use crate::wsgi::file::FileWrapper;
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;
