@@ -33,8 +33,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def serve(app: str, placement: Placement, file: Path) -> Iterator[Served]:
-    arguments = (app, "--port", "0", *placement.options)
+def serve(
+    app: str, placement: Placement, file: Path, *options: str
+) -> Iterator[Served]:
+    arguments = (app, "--port", "0", *placement.options, *options)
     server = Server(*arguments, env={"TEST_FILE": str(file), "STATIC": str(file.parent)})
     served = Served(server.wait_until_ready())
     yield served
@@ -59,7 +61,10 @@ def django(placement: Placement, file: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def validated(placement: Placement, file: Path) -> Iterator[Served]:
-    yield from serve("apps.wsgi_frameworks:validated", placement, file)
+    # It takes any arguments, and does not show what it wraps.
+    yield from serve(
+        "apps.wsgi_frameworks:validated", placement, file, "--interface", "wsgi"
+    )
 
 
 # --- wsgiref.validate -------------------------------------------------------------------------

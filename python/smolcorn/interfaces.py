@@ -93,7 +93,10 @@ def load_application(settings: Settings) -> Application:
         raise AppError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
     if settings.factory:
         found = _call_factory(found)
-    elif _may_be_factory(found):
+    elif _may_be_factory(found) and not (
+        # A decorator that takes anything: it was said what it is called with.
+        settings.interface == "wsgi" and _takes_two(found)
+    ):
         found = _call_possible_factory(found)
     if not callable(found):
         raise AppError(
@@ -257,7 +260,11 @@ def _is_of_wsgi_framework(app: Any) -> bool:
         f"{base.__module__}.{base.__qualname__}" in _WSGI_CLASSES
         for base in type(target).__mro__
     )
-    return known and any(_accepts(signature, 2) for signature in _signatures(target))
+    return known and _takes_two(target)
+
+
+def _takes_two(app: Any) -> bool:
+    return any(_accepts(signature, 2) for signature in _signatures(app))
 
 
 def _looks_like_wsgi(signature: inspect.Signature) -> bool:

@@ -9,7 +9,6 @@ import flask
 from pyramid.config import Configurator
 from pyramid.response import FileResponse as PyramidFile
 from pyramid.response import Response
-from pyramid.view import view_config
 
 # --- Flask ------------------------------------------------------------------------------------
 
@@ -65,26 +64,25 @@ def flask_error() -> str:
 # --- Pyramid ----------------------------------------------------------------------------------
 
 
-@view_config(route_name="hello")
 def pyramid_hello(request: Any) -> Any:
     return Response(f"hello {request.matchdict['name']} {request.client_addr}")
 
 
-@view_config(route_name="upload")
 def pyramid_upload(request: Any) -> Any:
     return Response(json_body={"size": len(request.POST["file"].file.read())})
 
 
-@view_config(route_name="file")
 def pyramid_file(request: Any) -> Any:
     return PyramidFile(os.environ["TEST_FILE"], request=request)
 
 
 with Configurator() as config:
     config.add_route("hello", "/hello/{name}")
+    config.add_view(pyramid_hello, route_name="hello")
     config.add_route("upload", "/upload")
+    config.add_view(pyramid_upload, route_name="upload")
     config.add_route("file", "/file")
-    config.scan(__name__)
+    config.add_view(pyramid_file, route_name="file")
     pyramid_app = config.make_wsgi_app()
 
 
