@@ -57,7 +57,9 @@ def test_the_environ(server: Server) -> None:
     ticket = server.ticket()
     with server.connect() as wire:
         request = f"POST /%65nviron?ticket={ticket}&a=%20 HTTP/1.1\r\nHost: h:1\r\n"
-        request += "Content-Type: text/x\r\nContent-Length: 2\r\nX-Mine:  a b \r\n\r\nhi"
+        request += (
+            "Content-Type: text/x\r\nContent-Length: 2\r\nX-Mine:  a b \r\n\r\nhi"
+        )
         wire.send(request.encode()).response()
         assert server.reported(ticket) == {
             "REQUEST_METHOD": "POST",
@@ -346,7 +348,10 @@ RAISED = "ERROR:    Exception in WSGI application\nTraceback"
         ("bytes", "TypeError: The body of a response must be bytes, not int."),
         ("twice", "AssertionError: start_response() was called a second time"),
         ("silent-generator", "AssertionError: write() before start_response()"),
-        ("long-list-length", "RuntimeError: Response content longer than Content-Length"),
+        (
+            "long-list-length",
+            "RuntimeError: Response content longer than Content-Length",
+        ),
     ],
 )
 def test_errors_before_the_response(server: Server, kind: str, said: str) -> None:
@@ -479,7 +484,8 @@ def test_a_file_is_closed(served_file: tuple[Server, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "word"), [((), b"clean by the module"), (("--reset-contextvars",), b"clean nothing")]
+    ("option", "word"),
+    [((), b"clean by the module"), (("--reset-contextvars",), b"clean nothing")],
 )
 def test_contexts(
     pool: Pool, placement: Placement, option: tuple[str, ...], word: bytes
@@ -502,7 +508,9 @@ def test_the_access_log(start: Start, placement: Placement) -> None:
         server.stdout.wait_for('"GET /gated')
         wire.send(get(f"/open?ticket={ticket}")).response()
         wire.send(get("/error?kind=at-once")).response()
-        server.stdout.wait_for('"GET /error\\?kind=at-once HTTP/1.1" 500 Internal Server')
+        server.stdout.wait_for(
+            '"GET /error\\?kind=at-once HTTP/1.1" 500 Internal Server'
+        )
 
 
 def test_limit_concurrency(start: Start, placement: Placement) -> None:
@@ -534,12 +542,17 @@ def test_limit_max_requests(start: Start, placement: Placement) -> None:
 
 
 @pytest.mark.parametrize("option", [(), ("--interface", "wsgi"), ("--lifespan", "off")])
-def test_start_and_end(start: Start, placement: Placement, option: tuple[str, ...]) -> None:
+def test_start_and_end(
+    start: Start, placement: Placement, option: tuple[str, ...]
+) -> None:
     server = start(APP, *placement.options, *BARE, *option)
     with server.connect() as wire:
         wire.send(get("/")).response()
         assert server.stop() == 0
-    assert "Traceback" not in server.stderr.text and "I/O threads" not in server.stderr.text
+    assert (
+        "Traceback" not in server.stderr.text
+        and "I/O threads" not in server.stderr.text
+    )
     assert server.stderr.lines[-1].startswith("INFO:     Finished server process")
 
 

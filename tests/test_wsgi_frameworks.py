@@ -37,7 +37,9 @@ def serve(
     app: str, placement: Placement, file: Path, *options: str
 ) -> Iterator[Served]:
     arguments = (app, "--port", "0", *placement.options, *options)
-    server = Server(*arguments, env={"TEST_FILE": str(file), "STATIC": str(file.parent)})
+    server = Server(
+        *arguments, env={"TEST_FILE": str(file), "STATIC": str(file.parent)}
+    )
     served = Served(server.wait_until_ready())
     yield served
     served.client.close()
@@ -72,7 +74,11 @@ def validated(placement: Placement, file: Path) -> Iterator[Served]:
 
 @pytest.mark.parametrize(
     ("path", "answer"),
-    [("/", "a\nb\nc end"), ("/write", "written a\nb\nc end"), ("/exc-info", "a\nb\nc end")],
+    [
+        ("/", "a\nb\nc end"),
+        ("/write", "written a\nb\nc end"),
+        ("/exc-info", "a\nb\nc end"),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_validator(validated: Served, path: str, answer: str, method: str) -> None:
@@ -134,7 +140,9 @@ def test_flask_streams_and_files(flask: Served) -> None:
 
 def test_flask_errors_are_its_own(flask: Served) -> None:
     response = flask.client.get("/error")
-    assert response.status_code == 500 and "text/html" in response.headers["content-type"]
+    assert (
+        response.status_code == 500 and "text/html" in response.headers["content-type"]
+    )
     flask.server.stderr.wait_for("LookupError: mine")
 
 
@@ -157,18 +165,25 @@ def test_pyramid(pyramid: Served) -> None:
 
 def test_django(django: Served) -> None:
     assert django.client.get("/plain?a=b").text == "GET /plain?a=b 127.0.0.1"
-    assert django.client.post("/body", content=NOISE[:100_000]).content == NOISE[:100_000]
+    assert (
+        django.client.post("/body", content=NOISE[:100_000]).content == NOISE[:100_000]
+    )
     answer = django.client.post(
         "/upload", data={"word": "w\u00f6rd"}, files={"file": ("a", NOISE)}
     ).json()
-    assert answer == {"word": "w\u00f6rd", "files": [["a", len(NOISE), sum(NOISE) % 256]]}
+    assert answer == {
+        "word": "w\u00f6rd",
+        "files": [["a", len(NOISE), sum(NOISE) % 256]],
+    }
     assert django.quiet()
 
 
 def test_django_in_one_thread_or_many(placement: Placement, file: Path) -> None:
     for threads in ("1", "4"):
         arguments = ("apps.django_app:wsgi", "--port", "0", "--wsgi-threads", threads)
-        server = Server(*arguments, *placement.options, env={"STATIC": str(file.parent)})
+        server = Server(
+            *arguments, *placement.options, env={"STATIC": str(file.parent)}
+        )
         try:
             served = Served(server.wait_until_ready())
             for number in range(20):

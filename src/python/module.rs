@@ -26,7 +26,11 @@ pub mod core_module {
     #[pymodule_export]
     use crate::python::worker::Worker;
     #[pymodule_export]
+    use crate::wsgi::call::Call;
+    #[pymodule_export]
     use crate::wsgi::file::FileWrapper;
+    #[pymodule_export]
+    use crate::wsgi::worker::{Pool, PoolThread};
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;

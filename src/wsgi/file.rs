@@ -43,7 +43,7 @@ impl FileWrapper {
 fn open(number: i32) -> Option<(File, u64)> {
     let file = File::from(crate::net::descriptor::duplicate(number).ok()?);
     let metadata = file.metadata().ok()?;
-    metadata.is_file().then(|| (file, metadata.len()))
+    metadata.is_file().then_some((file, metadata.len()))
 }
 
 /// Numbers of files are the C library's alone.

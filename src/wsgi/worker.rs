@@ -52,12 +52,12 @@ impl Pool {
     }
 
     /// A place for the calling thread.
-    fn join(&self) -> Worker {
-        Worker {
+    fn join(&self) -> PoolThread {
+        PoolThread {
             seat: self.service.queue.join(),
             service: Arc::clone(&self.service),
             environs: Arc::clone(&self.environs),
-            state: Mutex::new(WorkerState {
+            state: Mutex::new(ThreadState {
                 running: false,
                 lines_at: Instant::now(),
             }),
@@ -76,14 +76,14 @@ impl Pool {
 
 /// One thread of the pool.
 #[pyclass(frozen, module = "smolcorn._core")]
-pub struct Worker {
+pub struct PoolThread {
     seat: usize,
     service: Arc<Service>,
     environs: Arc<EnvironMaker>,
-    state: Mutex<WorkerState>,
+    state: Mutex<ThreadState>,
 }
 
-struct WorkerState {
+struct ThreadState {
     /// It has a request.
     running: bool,
     /// When it has handed access lines over.
@@ -91,7 +91,7 @@ struct WorkerState {
 }
 
 #[pymethods]
-impl Worker {
+impl PoolThread {
     /// The request before is done. Returns the next one as `(environ, call)`; waits for it without
     /// the GIL. `None` when there will be none.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
@@ -112,7 +112,7 @@ impl Worker {
     }
 }
 
-impl Worker {
+impl PoolThread {
     fn next_job(&self, py: Python<'_>) -> Option<Job> {
         let now = Instant::now();
         let was_running = {

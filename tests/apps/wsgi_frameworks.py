@@ -33,7 +33,11 @@ def flask_upload() -> Any:
 
 @flask_app.post("/raw")
 def flask_raw() -> Any:
-    return {"size": sum(len(piece) for piece in iter(lambda: flask.request.stream.read(9999), b""))}
+    return {
+        "size": sum(
+            len(piece) for piece in iter(lambda: flask.request.stream.read(9999), b"")
+        )
+    }
 
 
 @flask_app.get("/stream")
