@@ -581,11 +581,12 @@ def test_requests_end_before_the_server(start: Start, placement: Placement) -> N
     assert server.wait() == 0
 
 
-def test_requests_that_never_end(start: Start, placement: Placement) -> None:
+@pytest.mark.parametrize("way", ["waits", "loops"])
+def test_requests_that_never_end(start: Start, placement: Placement, way: str) -> None:
     server = start(APP, *placement.options, *BARE, "--timeout-graceful-shutdown", "1")
     ticket = server.ticket()
     with server.connect() as wire:
-        wire.send(get(f"/waits?ticket={ticket}"))
+        wire.send(get(f"/{way}?ticket={ticket}"))
         assert server.reported(ticket) == "waiting"
         assert server.stop() == 0
         assert wire.rest() == b""

@@ -239,6 +239,14 @@ def waits(environ: Environ, start_response: Any) -> Any:
     return [b"waited"]
 
 
+@route("/loops")
+def loops(environ: Environ, start_response: Any) -> Any:
+    """Never ends, and never stays where it is."""
+    report(environ, "waiting")
+    while True:
+        time.sleep(0.0001)
+
+
 @route("/open")
 def open_gate(environ: Environ, start_response: Any) -> Any:
     environ["wsgi.input"].read()
