@@ -5,8 +5,6 @@
 //! without a callback. The call itself is made in the first step, inside the task and its
 //! context.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -14,13 +12,14 @@ use pyo3::prelude::*;
 
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
+use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
 
 /// One call of the application, for one request.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct AppCall {
     conversation: Conversation,
-    state: Mutex<State>,
+    state: GilCell<State>,
 }
 
 enum State {
@@ -37,22 +36,22 @@ impl AppCall {
     pub fn new(conversation: Conversation, scope: Py<PyAny>) -> AppCall {
         AppCall {
             conversation,
-            state: Mutex::new(State::Fresh(scope)),
+            state: GilCell::new(State::Fresh(scope)),
         }
     }
 
     /// True when the application has returned or raised.
-    pub fn has_ended(&self) -> bool {
-        matches!(*self.state(), State::Ended)
+    pub fn has_ended(&self, py: Python<'_>) -> bool {
+        matches!(*self.state(py), State::Ended)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.borrow(py)
     }
 
     /// Takes what runs, calling the application first if that has not been done.
     fn running(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         match state {
             State::Running(coroutine) => Ok(coroutine),
             State::Fresh(scope) => self.call(py, scope),
@@ -87,7 +86,7 @@ impl AppCall {
     }
 
     fn step_with_error(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         let outcome = match state {
             State::Running(coroutine) => {
                 throw_into(py, &coroutine, error).map(|step| (coroutine, step))
@@ -100,7 +99,7 @@ impl AppCall {
     fn settle(&self, py: Python<'_>, outcome: PyResult<(Py<PyAny>, Step)>) -> PyResult<Step> {
         match outcome {
             Ok((coroutine, Step::Yield(waited_for))) => {
-                *self.state() = State::Running(coroutine);
+                *self.state(py) = State::Running(coroutine);
                 return Ok(Step::Yield(waited_for));
             }
             Ok((_, Step::Return(value))) => {
@@ -183,7 +182,7 @@ impl AppCall {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         if let State::Running(coroutine) = state {
             match coroutine.call_method0(py, intern!(py, "close")) {
                 Err(error) if !error.is_instance_of::<PyGeneratorExit>(py) => return Err(error),
@@ -195,7 +194,7 @@ impl AppCall {
 
     /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers.
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
-        match &*self.state() {
+        match &*self.state(py) {
             State::Running(coroutine) if name.starts_with("cr_") || name.starts_with("__") => {
                 coroutine.getattr(py, name)
             }

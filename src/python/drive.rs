@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::LentObject;
 use pyo3::prelude::*;
 use smolcorn_actors::mailbox::Mailbox;
@@ -68,7 +69,7 @@ impl Drive {
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
-        released: &Mailbox<LentObject>,
+        released: &GilCell<Mailbox<LentObject>>,
     ) -> PyResult<()> {
         match self {
             #[cfg(unix)]
@@ -76,7 +77,7 @@ impl Drive {
             Drive::Threads(threads) => {
                 threads.waker.awake();
                 mailbox.wake_with(threads.waker.waker());
-                released.wake_with(threads.waker.waker());
+                released.borrow(py).wake_with(threads.waker.waker());
                 Ok(())
             }
         }

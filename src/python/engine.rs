@@ -161,7 +161,7 @@ impl Engine {
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
-        self.border.set_turn(Some(callable.clone_ref(py)));
+        self.border.set_turn(py, Some(callable.clone_ref(py)));
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
@@ -218,10 +218,10 @@ impl Engine {
 
     /// Requests whose applications have not ended.
     #[getter]
-    fn tasks(&self) -> usize {
+    fn tasks(&self, py: Python<'_>) -> usize {
         match &self.wsgi {
             Some(service) => service.in_flight(),
-            None => self.border.tasks(),
+            None => self.border.tasks(py),
         }
     }
 
@@ -305,7 +305,7 @@ impl Engine {
                 pool.call_method0(py, "close")?;
             }
         }
-        self.border.set_turn(None);
+        self.border.set_turn(py, None);
         self.border.access.close(py);
         Ok(())
     }

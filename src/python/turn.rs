@@ -23,6 +23,7 @@ use smolcorn_actors::mailbox::Mailbox;
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
+use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::LentObject;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
@@ -36,7 +37,7 @@ pub struct Turn {
     /// Who polls the connections; set once, when the loop has been asked what it can do.
     drive: OnceLock<Drive>,
     /// Written bytes objects on their way to be released.
-    released: Mailbox<LentObject>,
+    released: GilCell<Mailbox<LentObject>>,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -62,7 +63,7 @@ impl Turn {
             border,
             dispatch: Mutex::new(dispatch),
             drive: OnceLock::new(),
-            released,
+            released: GilCell::new(released),
             timer: Mutex::new(None),
         }
     }
@@ -88,10 +89,10 @@ impl Turn {
         let in_turn = InTurn(&self.border);
 
         drive.begin(py, dispatch.mailbox(), &self.released)?;
-        dispatch.deliver(py)?;
+        let delivered = dispatch.deliver(py);
         let more_work = drive.finish(py);
 
-        self.released.drain().for_each(drop);
+        self.release(py);
         let now = Instant::now();
         self.border.access.end_of_turn(now);
         drop(in_turn);
@@ -99,7 +100,8 @@ impl Turn {
             self.border.arm(py)?;
         }
         drop(dispatch);
-        self.set_timer(py, now, drive.next_deadline())
+        self.set_timer(py, now, drive.next_deadline())?;
+        delivered
     }
 
     /// Sees that a turn comes when the next deadline passes.
@@ -144,8 +146,14 @@ impl Turn {
         if let Some(drive) = self.drive.get() {
             drive.close(py, &self.border)?;
         }
-        self.released.drain().for_each(drop);
+        self.release(py);
         Ok(())
+    }
+
+    /// Releases the bytes objects that are written.
+    fn release(&self, py: Python<'_>) {
+        let written: Vec<_> = self.released.borrow(py).drain().collect();
+        drop(written);
     }
 
     fn timer(&self) -> MutexGuard<'_, Option<Timer>> {
