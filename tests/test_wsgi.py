@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from conftest import BARE, Placement, Pool, Start
+from harness.certificates import Authority
 from harness.server import Server
 
 APP = "apps.wsgi:app"
@@ -478,6 +479,23 @@ def test_a_file_is_closed(served_file: tuple[Server, bytes]) -> None:
     with server.connect() as wire:
         assert wire.send(get(f"/file?ticket={ticket}")).response().body == content
     assert server.reported(ticket) == "closed"
+
+
+def test_tls(
+    start: Start, placement: Placement, authority: Authority, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 3000
+    (tmp_path / "file").write_bytes(content)
+    issued = authority.issue("localhost", "127.0.0.1")
+    options = (*placement.options, *BARE, *issued.options)
+    server = start(APP, *options, env={"TEST_FILE": str(tmp_path / "file")})
+    ticket = server.ticket()
+    with server.connect_tls(authority.context()) as wire:
+        wire.send(get(f"/environ?ticket={ticket}")).response()
+        assert server.reported(ticket)["wsgi.url_scheme"] == "https"
+        assert wire.send(get("/file")).response().body == content
+        wire.send(post("/echo", content))
+        assert wire.response().body == content
 
 
 # --- Contexts, logs, limits -------------------------------------------------------------------
