@@ -173,6 +173,14 @@ impl Exchange {
         }
     }
 
+    /// Nobody reads any more: what has come and was not taken goes. The connection may be idle
+    /// for long after this.
+    pub fn forget_body(&self) {
+        let mut state = self.state();
+        state.body = Vec::new();
+        state.taken = 0;
+    }
+
     // --- the response ------------------------------------------------------------------------
 
     /// Takes note of so many body bytes that are about to be given to the connection.

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::call::Call;
 use super::environ::{Environ, EnvironMaker};
+use super::exchange::Exchange;
 use super::input::Input;
 use super::queue::Woken;
 use super::service::{Job, Service};
@@ -58,7 +59,7 @@ impl Pool {
             service: Arc::clone(&self.service),
             environs: Arc::clone(&self.environs),
             state: Mutex::new(ThreadState {
-                running: false,
+                current: None,
                 lines_at: Instant::now(),
             }),
         }
@@ -84,8 +85,8 @@ pub struct PoolThread {
 }
 
 struct ThreadState {
-    /// It has a request.
-    running: bool,
+    /// Its request.
+    current: Option<Arc<Exchange>>,
     /// When it has handed access lines over.
     lines_at: Instant,
 }
@@ -115,16 +116,14 @@ impl PoolThread {
 impl PoolThread {
     fn next_job(&self, py: Python<'_>) -> Option<Job> {
         let now = Instant::now();
-        let was_running = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut state.running, true)
-        };
-        if was_running {
+        if let Some(exchange) = self.set_current(None) {
+            exchange.forget_body();
             self.service.ends(py);
         }
         let queue = &self.service.queue;
         if let Some(job) = queue.next(self.seat, now) {
             self.hand_lines_over(now);
+            self.set_current(Some(Arc::clone(&job.exchange)));
             return Some(job);
         }
         let job = py.detach(|| {
@@ -139,11 +138,16 @@ impl PoolThread {
                 }
             }
         });
-        if job.is_none() {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.running = false;
+        if let Some(job) = &job {
+            self.set_current(Some(Arc::clone(&job.exchange)));
         }
         job
+    }
+
+    /// Sets the request that this thread has; gives the one before.
+    fn set_current(&self, exchange: Option<Arc<Exchange>>) -> Option<Arc<Exchange>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut state.current, exchange)
     }
 
     fn hand_lines_over(&self, now: Instant) {
