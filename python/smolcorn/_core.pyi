@@ -137,7 +137,7 @@ class Socket:
 class FileWrapper:
     """`wsgi.file_wrapper`: a file-like object as an iterable of blocks."""
 
-    def __init__(self, filelike: Any, block_size: int = 65536) -> None: ...
+    def __new__(cls, filelike: Any, block_size: int = ...) -> FileWrapper: ...
     @property
     def filelike(self) -> Any:
         """The object."""
