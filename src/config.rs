@@ -13,6 +13,11 @@ use crate::ws::limits::WsConfig;
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";
 
+/// [`Config::wsgi_threads`] of which nobody has said anything else: as many as uvicorn's adapter
+/// has. Idle ones cost next to nothing; database connections that frameworks keep for each thread
+/// do.
+pub const WSGI_THREADS_DEFAULT: u16 = 10;
+
 /// Every setting of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -34,6 +39,8 @@ pub struct Config {
     pub root_path: String,
     /// Run each request in an empty `contextvars.Context`, not in a copy of the server's own.
     pub reset_contextvars: bool,
+    /// Threads that call a WSGI application.
+    pub wsgi_threads: u16,
     /// Which asyncio event loop runs the application.
     pub event_loop: EventLoop,
     /// Which thread polls the sockets.
@@ -122,6 +129,7 @@ impl Default for Config {
             env_files: Vec::new(),
             root_path: String::new(),
             reset_contextvars: false,
+            wsgi_threads: WSGI_THREADS_DEFAULT,
             event_loop: EventLoop::Auto,
             placement: Placement::Auto,
             python: None,
@@ -431,7 +439,8 @@ impl EventLoop {
 /// Which thread polls the sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// The loop's own thread where the loop can watch a descriptor, else one I/O thread.
+    /// The loop's own thread where the loop can watch a descriptor and the application is ASGI,
+    /// else one I/O thread.
     Auto,
     /// The loop's own thread.
     Fused,

@@ -1,4 +1,4 @@
-//! smolcorn: an ASGI server.
+//! smolcorn: an ASGI and WSGI server.
 
 pub mod access_log;
 pub mod asgi;
@@ -17,3 +17,4 @@ pub mod reload;
 pub mod supervisor;
 pub mod tls;
 pub mod ws;
+pub mod wsgi;

@@ -26,8 +26,19 @@ const UNQUOTED: [bool; 256] = {
 /// blank, and what is not UTF-8 becomes U+FFFD, one for each maximal invalid part (Unicode,
 /// section 3.9, as CPython's `decode("utf-8", "replace")` does). Borrows when nothing changes.
 pub fn decode_path(raw: &[u8]) -> Cow<'_, str> {
+    match decode_bytes(raw) {
+        Cow::Borrowed(plain) => String::from_utf8_lossy(plain),
+        Cow::Owned(decoded) => Cow::Owned(match String::from_utf8(decoded) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }),
+    }
+}
+
+/// Decodes a raw path into the bytes that it stands for. Borrows when nothing changes.
+pub fn decode_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'%', raw) else {
-        return String::from_utf8_lossy(raw);
+        return Cow::Borrowed(raw);
     };
     let (plain, mut rest) = raw.split_at(first);
     let mut decoded = Vec::with_capacity(raw.len());
@@ -44,10 +55,7 @@ pub fn decode_path(raw: &[u8]) -> Cow<'_, str> {
             }
         };
     }
-    Cow::Owned(match String::from_utf8(decoded) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
+    Cow::Owned(decoded)
 }
 
 /// The byte that two hexadecimal digits at the start of `text` mean, and what follows them.

@@ -124,7 +124,7 @@ def test_errors_of_the_option_syntax(
     "arguments",
     [
         ["--http2"],
-        ["--interface", "wsgi"],
+        ["--loop", "zuvloop"],
     ],
 )
 def test_nothing_is_silently_ignored(launch: Start, arguments: list[str]) -> None:
@@ -314,6 +314,7 @@ def test_module_with_a_syntax_error(launch: Start, tmp_path: Path) -> None:
         ("Namespace.inner", b"object"),
         ("Awaitable", b"awaitable class"),
         ("Double", b"asgi 2.0"),
+        ("wsgi", b"wsgi"),
     ],
 )
 def test_kinds_of_applications(start: Start, name: str, answer: bytes) -> None:
@@ -322,7 +323,11 @@ def test_kinds_of_applications(start: Start, name: str, answer: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("interface", "name", "answer"),
-    [("asgi3", "app", b"function"), ("asgi2", "Double", b"asgi 2.0")],
+    [
+        ("asgi3", "app", b"function"),
+        ("asgi2", "Double", b"asgi 2.0"),
+        ("wsgi", "wsgi", b"wsgi"),
+    ],
 )
 def test_interface_by_name(
     start: Start, interface: str, name: str, answer: bytes

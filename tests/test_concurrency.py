@@ -121,6 +121,20 @@ def test_two_receivers_at_a_time(server: Server) -> None:
         assert server.reported(ticket) == ["http.disconnect", "http.request"]
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"), [((), b"the server's"), (("--reset-contextvars",), b"none")]
+)
+def test_requests_start_from_the_context_of_the_server_or_an_empty_one(
+    pool: Pool, placement: Placement, options: tuple[str, ...], seen: bytes
+) -> None:
+    server = pool.get("apps.concurrency:app", *placement.options, *BARE, *options)
+    with server.connect() as wire:
+        for _ in range(3):
+            path = "/context-of-the-server"
+            assert wire.send(get(path)).response().body == seen
+            assert wire.send(get("/context?wait")).response().body == b"clean"
+
+
 @pytest.mark.parametrize("path", ["/context", "/context?wait"])
 def test_requests_of_a_connection_start_from_a_clean_context(
     server: Server, path: str

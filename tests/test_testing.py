@@ -24,10 +24,23 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": scope["root_path"].encode()})
 
 
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"%d" % environ["wsgi.multithread"]]
+
+
 def get(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as answer:
         body: bytes = answer.read()
         return body
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_serves_wsgi(threads: int) -> None:
+    with testing.serve(wsgi, wsgi_threads=threads) as served:
+        for _ in range(3):
+            assert get(served.url) == b"%d" % (threads > 1)
+    assert served.error is None
 
 
 def test_it_serves_inside_the_block() -> None:

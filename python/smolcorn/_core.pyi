@@ -2,6 +2,7 @@
 
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Literal, final
 
 from smolcorn.config import Settings
@@ -161,6 +162,67 @@ class Socket:
         """The descriptor, which stays this object's."""
     def close(self) -> None:
         """Closes it and unlinks the path that it created. Harmless if repeated."""
+
+@final
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file-like object as an iterable of blocks."""
+
+    def __new__(cls, filelike: Any, block_size: int = ...) -> FileWrapper: ...
+    @property
+    def filelike(self) -> Any:
+        """The object."""
+    def __iter__(self) -> FileWrapper: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None:
+        """Closes the file, if that can be closed."""
+
+@final
+class Call:
+    """One call of a WSGI application. Called itself, it is `start_response`."""
+
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[Any, Any, Any] | None = None,
+        /,
+    ) -> Callable[[bytes], None]:
+        """Begins the response, and returns `write`."""
+    def respond(self, result: Any) -> bool:
+        """Answers with what the application has returned, if that is a list or a tuple.
+        Says whether it was."""
+    def send_file(self, file: FileWrapper) -> bool:
+        """Answers with a file of the system. False where this is none."""
+    def write(self, piece: bytes) -> None:
+        """Sends a piece of the body; waits, without the GIL, while too much is unsent.
+        Raises ClientDisconnected."""
+    def finish(self) -> None:
+        """Ends the response."""
+    def fail(self, error: BaseException) -> None:
+        """The application has raised."""
+
+@final
+class Pool:
+    """What the threads need that call a WSGI application."""
+
+    @property
+    def application(self) -> Callable[..., Any]:
+        """The application."""
+    @property
+    def context(self) -> Context | None:
+        """The context of which requests get copies; None: an empty one each."""
+    def join(self) -> PoolThread:
+        """Makes the calling thread one of the pool."""
+    def close(self) -> None:
+        """Ends threads that wait, and others when their requests are done."""
+
+@final
+class PoolThread:
+    """One thread of the pool."""
+
+    def take(self) -> tuple[dict[str, Any], Call] | None:
+        """The request before is done. Waits, without the GIL, for the next one; None
+        when there will be none."""
 
 @final
 class Engine:

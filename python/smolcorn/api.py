@@ -210,7 +210,7 @@ class Config:
             sys.path.insert(0, settings.app_dir)
         application = interfaces.load_application(settings)
         self._interface = application.interface
-        return application.call
+        return application.served
 
     @property
     def lifespan_class(self) -> Callable[[Config], Lifespan]:
@@ -241,7 +241,7 @@ class Config:
     @property
     def application(self) -> interfaces.Application:
         """What `load()` has found."""
-        return interfaces.Application(self.loaded_app, self._interface)
+        return interfaces.prepared(self.loaded_app, self._interface)
 
     def get_loop_factory(self) -> loops.LoopFactory:
         """Returns what makes the event loop. Raises ConfigError."""

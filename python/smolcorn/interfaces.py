@@ -1,7 +1,7 @@
 """Finds the application and how it wants to be called.
 
-ASGI has two calling conventions, and applications come as functions, objects, classes,
-partials and decorated things. A mistake found here is one line at start-up; found later
+ASGI has two calling conventions, WSGI is a third, and applications come as functions,
+objects, classes, partials and decorated things. A mistake found here is one line at start-up; found later
 it would be a 500 for each request.
 """
 
@@ -16,11 +16,11 @@ from typing import Any, Literal, TypeAlias
 
 from smolcorn import trace
 from smolcorn.config import Settings
-from smolcorn.errors import EXIT_STARTUP, EXIT_USAGE, AppError
+from smolcorn.errors import EXIT_STARTUP, AppError
 from smolcorn.importer import ImportFromStringError, import_from_string
 from smolcorn.types import ASGI2Application, ASGI3Application, Receive, Scope, Send
 
-Interface: TypeAlias = Literal["asgi3", "asgi2"]
+Interface: TypeAlias = Literal["asgi3", "asgi2", "wsgi"]
 
 _LAYERS_MAX = 100
 """Partials and decorators around an application; an object may claim endless ones."""
@@ -28,16 +28,40 @@ _LAYERS_MAX = 100
 _PARAMETERS_SHOWN = 6
 """Names of parameters in an error message."""
 
+_WSGI_NAMES = (
+    {"environ", "env", "environment", "wsgi_environ", "wsgi_env", "e"},
+    {"start_response", "start", "start_resp", "startresponse", "sr", "s"},
+)
+"""What people call the two arguments of a WSGI application."""
+
+_WSGI_CLASSES = {
+    "bottle.Bottle",
+    "django.core.handlers.wsgi.WSGIHandler",
+    "falcon.app.App",
+    "flask.app.Flask",
+    "pyramid.router.Router",
+}
+"""Classes of WSGI applications, whatever a class made of one calls its arguments."""
+
 _logger = logging.getLogger("uvicorn.error")
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application, ready to be called with scope, receive and send."""
+    """An application, ready to be served."""
 
     call: ASGI3Application
+    """Called with scope, receive and send. Of a WSGI application: what says that it
+    knows no lifespan."""
     interface: Interface
     """The convention of the application itself, before any adapter."""
+    wsgi: Callable[..., Any] | None = None
+    """The WSGI application, if it is one."""
+
+    @property
+    def served(self) -> Callable[..., Any]:
+        """What requests are for."""
+        return self.call if self.wsgi is None else self.wsgi
 
 
 class ASGI2Adapter:
@@ -50,14 +74,16 @@ class ASGI2Adapter:
         return await self.app(scope)(receive, send)
 
 
+async def _no_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("A WSGI application knows no lifespan.")
+
+
 def load_application(settings: Settings) -> Application:
     """Imports the application that the settings name and adapts it.
 
     Raises AppError if there is none, or nothing that can be called. What the
     application's own module or factory raises passes through.
     """
-    if settings.interface == "wsgi":
-        raise AppError("The interface 'wsgi' is not available yet.", EXIT_USAGE)
     name = (
         settings.app if isinstance(settings.app, str) else type(settings.app).__name__
     )
@@ -67,7 +93,10 @@ def load_application(settings: Settings) -> Application:
         raise AppError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
     if settings.factory:
         found = _call_factory(found)
-    elif _may_be_factory(found):
+    elif _may_be_factory(found) and not (
+        # A decorator that takes anything: it was said what it is called with.
+        settings.interface == "wsgi" and _takes_two(found)
+    ):
         found = _call_possible_factory(found)
     if not callable(found):
         raise AppError(
@@ -79,17 +108,34 @@ def load_application(settings: Settings) -> Application:
         interface = settings.interface
     # Whether it gives what these conventions ask for shows when it is called.
     app: Any = found
+    if interface == "wsgi":
+        if settings.lifespan == "on":
+            raise AppError(
+                f'"{name}" is a WSGI application, and WSGI has no lifespan. Start without '
+                "'--lifespan on'.",
+                EXIT_STARTUP,
+            )
+        return prepared(app, interface)
     call: ASGI3Application = ASGI2Adapter(app) if interface == "asgi2" else app
     if trace.is_wanted():
         call = trace.MessageLoggerMiddleware(call)
-    return Application(call, interface)
+    return prepared(call, interface)
+
+
+def prepared(served: Any, interface: Interface) -> Application:
+    """An application of which it is known what requests are for."""
+    if interface == "wsgi":
+        return Application(_no_lifespan, interface, served)
+    return Application(served, interface)
 
 
 def detect_interface(app: Callable[..., Any], name: str) -> Interface:
     """Tells the convention from the looks of the callable.
 
-    Raises AppError, which calls it `name`, if it can be neither.
+    Raises AppError, which calls it `name`, if it can be none of them.
     """
+    if _is_of_wsgi_framework(app):
+        return "wsgi"
     if hasattr(_unwrapped(app), "__await__") and inspect.isclass(_unwrapped(app)):
         return "asgi3"
     signatures = list(_signatures(app))
@@ -102,10 +148,7 @@ def detect_interface(app: Callable[..., Any], name: str) -> Interface:
     # The signature of what was decorated counts before the decorator's own.
     for signature in signatures:
         if _looks_like_wsgi(signature):
-            raise AppError(
-                f'"{name}" takes (environ, start_response): it is a WSGI application. '
-                "WSGI is not available yet."
-            )
+            return "wsgi"
         if _accepts(signature, 3):
             return "asgi3"
         if _accepts(signature, 1):
@@ -208,14 +251,29 @@ def _takes_anything(signature: inspect.Signature) -> bool:
     return inspect.Parameter.VAR_POSITIONAL in kinds
 
 
-def _looks_like_wsgi(signature: inspect.Signature) -> bool:
-    if list(signature.parameters)[:2] == ["environ", "start_response"]:
-        return True
-    return (
-        _accepts(signature, 2)
-        and not _accepts(signature, 3)
-        and not _accepts(signature, 1)
+def _is_of_wsgi_framework(app: Any) -> bool:
+    """True for objects of classes that are known to be WSGI applications."""
+    target = _unwrapped(app)
+    if inspect.isclass(target) or _declared_async(target):
+        return False
+    known = any(
+        f"{base.__module__}.{base.__qualname__}" in _WSGI_CLASSES
+        for base in type(target).__mro__
     )
+    return known and _takes_two(target)
+
+
+def _takes_two(app: Any) -> bool:
+    return any(_accepts(signature, 2) for signature in _signatures(app))
+
+
+def _looks_like_wsgi(signature: inspect.Signature) -> bool:
+    """True if it can be called with two arguments that have names as WSGI's have."""
+    names = [name.lower().lstrip("_") for name in signature.parameters]
+    by_name = len(names) >= 2 and all(
+        name in known for name, known in zip(names, _WSGI_NAMES, strict=False)
+    )
+    return by_name and _accepts(signature, 2)
 
 
 def _wrong_signature(name: str, signature: inspect.Signature) -> AppError:
@@ -225,6 +283,8 @@ def _wrong_signature(name: str, signature: inspect.Signature) -> AppError:
     return AppError(
         f'ASGI app "{name}" must take (scope, receive, send), '
         f"but its parameters are ({', '.join(shown)})."
+        + " For a WSGI application, say '--interface wsgi'."
+        * (_accepts(signature, 2) and not _accepts(signature, 3))
     )
 
 

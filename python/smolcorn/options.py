@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     env_file: Sequence[StrPath] | StrPath | None
     root_path: str | None
     reset_contextvars: bool | None
+    wsgi_threads: int | None
     binds: Sequence[str] | str | None
     uds_mode: int | str | None
     backlog: int | None

@@ -93,7 +93,7 @@ class Serving:
         engine = self.engine = _core.Engine(
             settings,
             asyncio.get_running_loop(),
-            self._config.application.call,
+            self._config.application.served,
             lifespan.state,
             on_idle,
             on_limit,
@@ -110,7 +110,8 @@ class Serving:
             engine.admit()
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
         self.listeners = [Listener(group, engine.stop) for group in groups]
-        if engine.placement == "threads" and not settings.io_threads:
+        is_asgi = self._config.application.wsgi is None
+        if is_asgi and engine.placement == "threads" and not settings.io_threads:
             _logger.info(
                 "The event loop cannot watch descriptors. Using I/O threads instead."
             )

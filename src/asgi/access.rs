@@ -13,7 +13,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::access_log::{AccessLog, Entry};
-use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::exchange::LoggedRequest;
 use crate::http::response::reason_phrase;
 
@@ -87,11 +86,11 @@ impl AccessLogger {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs a response that starts with `status`.
+    /// Logs a response to `client` that starts with `status`.
     pub fn response_started(
         &self,
         py: Python<'_>,
-        connection: &ConnectionRecord,
+        client: &str,
         request: &LoggedRequest,
         status: u16,
     ) -> PyResult<()> {
@@ -101,7 +100,7 @@ impl AccessLogger {
         if !self.checked.swap(true, Ordering::Relaxed) {
             self.choose_route(py, module, logger)?;
         }
-        let entry = self.entry(request, request.client(connection), status);
+        let entry = self.entry(request, client, status);
         if let Some(native) = &mut self.route().native {
             native.log.push(&entry);
             return Ok(());

@@ -49,6 +49,8 @@ pub struct BorderConfig {
     pub requests_max: Option<u64>,
     /// Each request starts in an empty context instead of a copy of the server's.
     pub empty_context: bool,
+    /// The application is WSGI, and answered elsewhere: what comes here is beyond a limit.
+    pub is_wsgi: bool,
 }
 
 /// A request whose application has not ended.
@@ -346,7 +348,7 @@ impl Border {
             return Ok(());
         }
         self.access
-            .response_started(py, connection, request, status)?;
+            .response_started(py, request.client(connection), request, status)?;
         // A turn's end hands waiting lines over.
         self.arm(py)
     }

@@ -1,4 +1,4 @@
-//! Ready-made bytes objects for header names that clients send all the time.
+//! Ready-made objects for header names that clients send all the time.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -77,9 +77,9 @@ const COMMON: &[&[u8]] = &[
 /// Slots of the table; a power of two, several times the number of names.
 const SLOTS: usize = 512;
 
-/// The table: found by length, first and last byte, then compared.
-pub struct HeaderNames {
-    slots: Vec<Option<(&'static [u8], Py<PyBytes>)>>,
+/// An object for each common name: found by length, first, middle and last byte, then compared.
+pub struct NameTable<T> {
+    slots: Vec<Option<(&'static [u8], T)>>,
 }
 
 fn slot_of(name: &[u8]) -> usize {
@@ -89,25 +89,47 @@ fn slot_of(name: &[u8]) -> usize {
     (name.len() * 67 + first * 31 + middle * 13 + last * 7) % SLOTS
 }
 
-impl HeaderNames {
-    /// Builds the table.
-    pub fn new(py: Python<'_>) -> HeaderNames {
-        let mut slots: Vec<Option<(&'static [u8], Py<PyBytes>)>> = Vec::new();
+impl<T> NameTable<T> {
+    /// A table of what `make` gives for each name.
+    pub fn new(mut make: impl FnMut(&'static [u8]) -> T) -> NameTable<T> {
+        let mut slots: Vec<Option<(&'static [u8], T)>> = Vec::new();
         slots.resize_with(SLOTS, || None);
         for name in COMMON {
             // A name whose slot is taken is merely not cached.
             if let Some(slot @ None) = slots.get_mut(slot_of(name)) {
-                *slot = Some((name, PyBytes::new(py, name).unbind()));
+                *slot = Some((name, make(name)));
             }
         }
-        HeaderNames { slots }
+        NameTable { slots }
+    }
+
+    /// The object for `name`, if there is one.
+    pub fn find(&self, name: &[u8]) -> Option<&T> {
+        match self.slots.get(slot_of(name)) {
+            Some(Some((known, object))) if *known == name => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// The names as scopes have them.
+pub struct HeaderNames {
+    table: NameTable<Py<PyBytes>>,
+}
+
+impl HeaderNames {
+    /// Builds the table.
+    pub fn new(py: Python<'_>) -> HeaderNames {
+        HeaderNames {
+            table: NameTable::new(|name| PyBytes::new(py, name).unbind()),
+        }
     }
 
     /// The bytes object for `name`: a ready one, or a new one.
     pub fn get<'py>(&self, py: Python<'py>, name: &[u8]) -> Bound<'py, PyBytes> {
-        match self.slots.get(slot_of(name)) {
-            Some(Some((known, object))) if *known == name => object.bind(py).clone(),
-            _ => PyBytes::new(py, name),
+        match self.table.find(name) {
+            Some(object) => object.bind(py).clone(),
+            None => PyBytes::new(py, name),
         }
     }
 }

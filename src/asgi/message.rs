@@ -190,7 +190,7 @@ pub fn read_trailers(message: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, bool)> {
 }
 
 /// The error for a header that cannot be sent.
-pub(super) fn bad_header(error: BadHeader) -> PyErr {
+pub(crate) fn bad_header(error: BadHeader) -> PyErr {
     PyRuntimeError::new_err(match error {
         BadHeader::Name => "Invalid HTTP header name.",
         BadHeader::Value => "Invalid HTTP header value.",

@@ -3,6 +3,8 @@
 //! Keys and constant values are made once; the dicts are fresh for each request, because
 //! applications change them.
 
+use std::net::IpAddr;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
@@ -147,7 +149,7 @@ impl ScopeMaker {
         let py = dict.py();
         dict.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
         dict.set_item(intern!(py, "server"), connection.server.bind(py))?;
-        let forwarded = self.forwarded(connection, head);
+        let forwarded = self.forwarded(connection.peer, head);
         let forwarded_client = match forwarded.client {
             Some((host, port)) => {
                 let client = client_tuple(py, &host, port)?;
@@ -176,9 +178,10 @@ impl ScopeMaker {
         Ok((forwarded_client, scheme))
     }
 
-    fn forwarded(&self, connection: &ConnectionRecord, head: &RequestHead) -> Forwarded {
+    /// What a peer that is trusted says about the client.
+    pub fn forwarded(&self, peer: Option<IpAddr>, head: &RequestHead) -> Forwarded {
         match &self.trust {
-            Some(trust) => trust.forwarded(head.headers(), connection.peer),
+            Some(trust) => trust.forwarded(head.headers(), peer),
             None => Forwarded::default(),
         }
     }

@@ -56,6 +56,9 @@ pub struct Arguments {
     /// empty contexts
     #[argh(option)]
     pub reset_contextvars: Option<Truth>,
+    /// threads of a WSGI application
+    #[argh(option)]
+    pub wsgi_threads: Option<Int<1, 1024>>,
 
     /// everything to listen on
     #[argh(option)]

@@ -59,6 +59,9 @@ impl TryFrom<Arguments> for Config {
             reset_contextvars: given
                 .reset_contextvars
                 .map_or(config.reset_contextvars, truth),
+            wsgi_threads: given
+                .wsgi_threads
+                .map_or(config.wsgi_threads, |Int(n)| narrow(n)),
             event_loop: given.event_loop.unwrap_or(config.event_loop),
             placement: given
                 .io_threads

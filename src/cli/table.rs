@@ -80,10 +80,10 @@ const APPLICATION: &[OptionSpec] = &[
         "How the application is called. auto: as it looks.",
     )
     .default("auto")
-    .partly("wsgi")
     .notes(
         "`auto` also knows callables that return a coroutine, partials and decorated functions \
-         as ASGI 3.",
+         as ASGI 3, and takes for WSGI what is called with two arguments and looks like it; see \
+         [wsgi.md](wsgi.md).",
     ),
     OptionSpec::uvicorn(
         "lifespan",
@@ -122,6 +122,13 @@ const APPLICATION: &[OptionSpec] = &[
         "Without it a request runs in a copy of the server's own clean context; in neither case \
          does it see what an earlier request has set.",
     ),
+    OptionSpec::own(
+        "wsgi-threads",
+        Integer,
+        "Threads that call a WSGI application.",
+    )
+    .default("10")
+    .notes("An ASGI application has no use for them. See [wsgi.md](wsgi.md)."),
 ];
 
 const SOCKETS: &[OptionSpec] = &[
@@ -374,7 +381,7 @@ const PROCESSES: &[OptionSpec] = &[
         "io-threads",
         Integer,
         "Threads that poll the sockets. 0: the event loop's own thread. Unset: 0, or 1 where \
-         the loop cannot watch a descriptor.",
+         the loop cannot watch a descriptor or APP is WSGI.",
     ),
     OptionSpec::uvicorn(
         "workers",

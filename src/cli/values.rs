@@ -293,11 +293,7 @@ fn protocol_class(text: &str, names: &[&str]) -> String {
 
 impl FromArgValue for Interface {
     fn from_arg_value(text: &str) -> Result<Self, String> {
-        match Interface::from_name(text) {
-            Some(Interface::Wsgi) => Err(unavailable(&quoted(text))),
-            Some(interface) => Ok(interface),
-            None => Err(not_one_of(text, Interface::NAMES)),
-        }
+        Interface::from_name(text).ok_or_else(|| not_one_of(text, Interface::NAMES))
     }
 }
 

@@ -269,10 +269,11 @@ impl Dispatch {
                 None => ClientText::Peer,
             },
         };
-        if border
-            .config
-            .concurrency_max
-            .is_some_and(|max| border.tasks(py) >= max)
+        if border.config.is_wsgi
+            || border
+                .config
+                .concurrency_max
+                .is_some_and(|max| border.tasks(py) >= max)
         {
             return refuse_busy(py, border, &connection, request.stream, &logged);
         }

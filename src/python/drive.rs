@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use crate::asgi::lent::LentObject;
 use pyo3::prelude::*;
 use smolcorn_actors::mailbox::Mailbox;
 use smolcorn_actors::messages::ToDispatch;
+use smolcorn_actors::placement::Local;
 #[cfg(unix)]
 use smolcorn_actors::placement::fused::Fused;
 use smolcorn_actors::placement::threads::IoThreads;
@@ -42,6 +44,24 @@ impl Drive {
             #[cfg(unix)]
             Drive::Fused(_) => "fused",
             Drive::Threads(_) => "threads",
+        }
+    }
+
+    /// Does something once where connections are polled; with several threads on the first.
+    pub fn spawn(&self, job: impl FnOnce(&Rc<Local>) + Send + 'static) -> std::io::Result<()> {
+        let ended = || std::io::Error::other("what polls the connections has ended");
+        match self {
+            #[cfg(unix)]
+            Drive::Fused(fused) => {
+                let executor = fused.executor().ok_or_else(ended)?;
+                job(executor.local());
+                Ok(())
+            }
+            Drive::Threads(drive) => {
+                let threads = drive.threads.lock().unwrap_or_else(PoisonError::into_inner);
+                let threads = threads.as_ref().ok_or_else(ended)?;
+                threads.spawn_on(0, Box::new(job)).map_err(|_| ended())
+            }
         }
     }
 
@@ -118,7 +138,6 @@ pub use fused::FusedDrive;
 mod fused {
     use std::collections::HashMap;
     use std::os::fd::{AsRawFd, RawFd};
-    use std::rc::Rc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use pyo3::intern;

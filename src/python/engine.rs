@@ -30,12 +30,16 @@ use crate::asgi::border::{Border, BorderConfig, SharedBorder};
 use crate::asgi::lent::LentObject;
 use crate::asgi::log::{ServerLog, TRACE_LEVEL};
 use crate::asgi::scope::ScopeMaker;
-use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
+use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement, WebSockets};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::http::readiness::Readiness;
 use crate::proxy::TrustList;
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
+use crate::wsgi::environ::{EnvironMaker, Surroundings};
+use crate::wsgi::router::Router;
+use crate::wsgi::service::Service;
+use crate::wsgi::worker::{self, Pool};
 
 /// How many connections a worker accepts in one go.
 #[cfg(unix)]
@@ -49,6 +53,8 @@ pub struct Engine {
     state: Mutex<State>,
     border: SharedBorder,
     readiness: Readiness,
+    /// What a WSGI application is served by.
+    wsgi: Option<Arc<Service>>,
     /// Taken when the engine starts.
     released: Mutex<Option<Mailbox<LentObject>>>,
 }
@@ -64,6 +70,8 @@ struct Started {
     turn: Py<Turn>,
     listeners: server::Running,
     placement: &'static str,
+    /// The threads of a WSGI application, `smolcorn.wsgi.Threads`.
+    pool: Option<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -91,6 +99,7 @@ impl Engine {
             .proxy_headers
             .then(|| TrustList::parse(trusted.unwrap_or(FORWARDED_ALLOW_IPS_DEFAULT)));
         let interface: String = settings.getattr("interface")?.extract()?;
+        let is_wsgi = interface == "wsgi";
         let asgi_version = if interface == "asgi2" { "2.0" } else { "3.0" };
         let scopes = ScopeMaker::new(
             py,
@@ -110,6 +119,7 @@ impl Engine {
                 concurrency_max: config.limit_concurrency,
                 requests_max,
                 empty_context: config.reset_contextvars,
+                is_wsgi,
             },
             scopes,
             home,
@@ -119,12 +129,14 @@ impl Engine {
             on_limit,
         )?;
         let readiness = Readiness::new(config.health_path.as_deref());
+        let border = Arc::new(border);
         Ok(Engine {
             config,
             readiness,
             tls,
             state: Mutex::new(State::New),
-            border: Arc::new(border),
+            wsgi: is_wsgi.then(|| Arc::new(Service::new(Arc::clone(&border)))),
+            border,
             released: Mutex::new(Some(released)),
         })
     }
@@ -159,12 +171,19 @@ impl Engine {
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
-        let listeners = match self.listen(drive, listening, &address) {
+        let listeners = match self
+            .route(drive, address)
+            .and_then(|address| self.listen(drive, listening, &address))
+        {
             Ok(listeners) => listeners,
             Err(error) => {
                 turn.get().close(py)?;
                 return Err(error);
             }
+        };
+        let pool = match &self.wsgi {
+            Some(service) => Some(self.start_pool(py, service)?),
+            None => None,
         };
         self.border
             .listeners
@@ -173,6 +192,7 @@ impl Engine {
             placement: drive.name(),
             turn: turn.clone_ref(py),
             listeners,
+            pool,
         });
         // The first turn tells the actors' side whom to wake.
         self.border.arm(py)
@@ -205,13 +225,19 @@ impl Engine {
     /// Open connections.
     #[getter]
     fn connections(&self) -> usize {
-        self.border.connections.load(Ordering::Relaxed)
+        match &self.wsgi {
+            Some(service) => service.connections.load(Ordering::SeqCst),
+            None => self.border.connections.load(Ordering::Relaxed),
+        }
     }
 
     /// Requests whose applications have not ended.
     #[getter]
     fn tasks(&self, py: Python<'_>) -> usize {
-        self.border.tasks(py)
+        match &self.wsgi {
+            Some(service) => service.in_flight(),
+            None => self.border.tasks(py),
+        }
     }
 
     /// The tasks of requests whose applications have not ended.
@@ -228,6 +254,7 @@ impl Engine {
 
     /// Begins to stop: listeners close, connections finish what is under way.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.leave();
         if let State::Started(started) = &*self.state() {
             started.listeners.stop();
         }
@@ -237,6 +264,7 @@ impl Engine {
     /// Accepts nothing more, and ends each connection with its next response. What waits to be
     /// accepted is for the other processes that listen on the sockets.
     fn retire(&self, py: Python<'_>) -> PyResult<()> {
+        self.leave();
         self.readiness.retire();
         if let State::Started(started) = &*self.state() {
             started.listeners.retire();
@@ -252,6 +280,7 @@ impl Engine {
 
     /// Drops all connections.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.leave();
         if let State::Started(started) = &*self.state() {
             started.listeners.abort();
         }
@@ -267,8 +296,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Cancels the tasks of all requests in flight; says how many there were.
+    /// Cancels the tasks of all requests in flight; says how many there were. A WSGI application
+    /// cannot be cancelled: its connections are cut, and it learns of that when it reads or writes.
     fn cancel_tasks(&self, py: Python<'_>, message: &str) -> PyResult<usize> {
+        if let Some(service) = &self.wsgi {
+            let count = service.in_flight();
+            self.abort(py)?;
+            return Ok(count);
+        }
         let running = self.border.all(py);
         for (_, task) in &running {
             task.call_method1(py, "cancel", (message,))?;
@@ -281,6 +316,9 @@ impl Engine {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
+            if let Some(pool) = started.pool {
+                pool.call_method0(py, "close")?;
+            }
         }
         self.border.set_turn(py, None);
         self.border.access.close(py);
@@ -299,6 +337,8 @@ impl Engine {
         let event_loop = &self.border.event_loop;
         let threads = match self.config.placement {
             Placement::Threads(count) => usize::from(count),
+            // The loop has nothing to do with requests, and need not fight for the GIL.
+            Placement::Auto if self.wsgi.is_some() => 1,
             Placement::Auto | Placement::Fused => {
                 #[cfg(unix)]
                 {
@@ -318,14 +358,52 @@ impl Engine {
         }))
     }
 
+    /// Somebody will wait for the end.
+    fn leave(&self) {
+        if let Some(service) = &self.wsgi {
+            service.leave();
+        }
+    }
+
+    /// Where connections and listeners send: to the dispatch actor, or for a WSGI application to
+    /// a router, which is started.
+    fn route(
+        &self,
+        drive: &Drive,
+        dispatch: Address<ToDispatch<HttpMachine>>,
+    ) -> PyResult<Address<ToDispatch<HttpMachine>>> {
+        let Some(service) = &self.wsgi else {
+            return Ok(dispatch);
+        };
+        let (address, mailbox) = mailbox();
+        let router = Router::new(Arc::clone(service), dispatch);
+        drive.spawn(move |local| local.spawn(router.run(mailbox)))?;
+        Ok(address)
+    }
+
+    fn start_pool(&self, py: Python<'_>, service: &Arc<Service>) -> PyResult<Py<PyAny>> {
+        let around = Surroundings {
+            multithread: self.config.wsgi_threads > 1,
+            multiprocess: self.config.workers.is_some_and(|workers| workers > 1),
+        };
+        let environs = EnvironMaker::new(py, &self.config.root_path, around)?;
+        let pool = Bound::new(py, Pool::new(Arc::clone(service), environs))?;
+        worker::start_threads(py, &pool, self.config.wsgi_threads)
+    }
+
     fn listen(
         &self,
         drive: &Drive,
         sockets: Vec<socket2::Socket>,
         dispatch: &Address<ToDispatch<HttpMachine>>,
     ) -> PyResult<server::Running> {
-        let factory = HttpFactory::new(self.config.http.clone(), self.config.http_engine)
-            .with_readiness(self.readiness.clone());
+        let mut http = self.config.http.clone();
+        if self.wsgi.is_some() {
+            // To WSGI, a request for one is a request like others.
+            http.websocket.engine = WebSockets::Off;
+        }
+        let factory =
+            HttpFactory::new(http, self.config.http_engine).with_readiness(self.readiness.clone());
         let mut limits = Limits {
             write_timeout: self.config.output.write_timeout,
             ..Limits::default()

@@ -25,6 +25,12 @@ pub mod core_module {
     #[cfg(unix)]
     #[pymodule_export]
     use crate::python::worker::{Template, Worker};
+    #[pymodule_export]
+    use crate::wsgi::call::Call;
+    #[pymodule_export]
+    use crate::wsgi::file::FileWrapper;
+    #[pymodule_export]
+    use crate::wsgi::worker::{Pool, PoolThread};
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;

@@ -245,6 +245,15 @@ async def timeout(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 WORD: contextvars.ContextVar[str] = contextvars.ContextVar("WORD", default="clean")
+OF_THE_SERVER: contextvars.ContextVar[str] = contextvars.ContextVar("OF_THE_SERVER")
+OF_THE_SERVER.set("the server's")
+
+
+@app.route("/context-of-the-server")
+async def context_of_the_server(scope: Scope, receive: Receive, send: Send) -> None:
+    """Shows what was set when the module was imported."""
+    await read_body(receive)
+    await answer(send, OF_THE_SERVER.get("none").encode())
 
 
 @app.route("/context")

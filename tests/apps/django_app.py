@@ -7,6 +7,7 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -100,3 +101,4 @@ urlpatterns = [
 ]
 
 app = get_asgi_application()
+wsgi = get_wsgi_application()

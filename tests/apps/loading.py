@@ -76,6 +76,11 @@ class Double:
         await answer(send, f"asgi {self.scope['asgi']['version']}".encode())
 
 
+def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"wsgi"]
+
+
 class Namespace:
     inner = instance
 

@@ -144,19 +144,74 @@ def wsgi_with_more(environ: Any, start_response: Any, more: Any = None) -> Any: 
 def wsgi_in_other_words(env: Any, start: Any) -> Any: ...
 
 
+class WSGIClass:
+    """Made for each request, and walked through (PEP 3333)."""
+
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+
 class WSGIObject:
     def __call__(self, environ: Any, start_response: Any) -> Any: ...
 
 
+def wsgi_of_a_request(env: Any, sr: Any, *, debug: bool = False) -> Any: ...
+
+
+class Named:
+    """Stands for a framework's class, of which a subclass names its arguments at will."""
+
+    def __call__(self, first: Any, second: Any) -> Any: ...
+
+
+class OfAFramework(Named): ...
+
+
+Named.__module__, Named.__qualname__ = "flask.app", "Flask"
+
+
+class AsynchronousOfAFramework(Named):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...  # type: ignore[override]
+
+
+WSGI_KINDS = {
+    "function": wsgi,
+    "function with more": wsgi_with_more,
+    "function in other words": wsgi_in_other_words,
+    "function with options": wsgi_of_a_request,
+    "object": WSGIObject(),
+    "class": WSGIClass,
+    "method": WSGIObject().__call__,
+    "decorated function": honest_decorator(wsgi),
+    "partial": functools.partial(wsgi_with_more, more=1),
+    "object of a framework": OfAFramework(),
+}
+
+
+@pytest.mark.parametrize("kind", WSGI_KINDS)
+def test_kinds_of_wsgi(kind: str) -> None:
+    assert detect_interface(WSGI_KINDS[kind], "m:app") == "wsgi"
+
+
+def test_an_asynchronous_object_of_a_framework_is_no_wsgi() -> None:
+    assert detect_interface(AsynchronousOfAFramework(), "m:app") == "asgi3"
+
+
+def of_two(first: Any, second: Any) -> None: ...
+
+
+def of_a_half(environ: Any, send: Any) -> None: ...
+
+
 @pytest.mark.parametrize(
-    "app", [wsgi, wsgi_with_more, wsgi_in_other_words, WSGIObject()]
+    ("app", "parameters"),
+    [(of_two, "(first, second)"), (of_a_half, "(environ, send)")],
 )
-def test_wsgi_is_refused(app: Any) -> None:
+def test_two_parameters_that_say_nothing(app: Any, parameters: str) -> None:
     with pytest.raises(StartupError) as caught:
         detect_interface(app, "m:app")
     assert str(caught.value) == (
-        '"m:app" takes (environ, start_response): it is a WSGI application. '
-        "WSGI is not available yet."
+        'ASGI app "m:app" must take (scope, receive, send), but its parameters are '
+        f"{parameters}. For a WSGI application, say '--interface wsgi'."
     )
     assert caught.value.exit_code == 1
 
@@ -248,6 +303,10 @@ class Unmade:
 passes_on_anything = plain_decorator(coroutine_function)
 awaits_anything = async_decorator(coroutine_function)
 calls: list[str] = []
+
+
+def checked(*args: Any) -> Any:
+    assert len(args) == 2, "Two arguments required"
 
 
 def sync_with_defaults(scope: Any = None, receive: Any = None, send: Any = None) -> Any:
@@ -351,9 +410,25 @@ def test_the_interface_as_told() -> None:
     assert load("coroutine_function", interface="asgi2").interface == "asgi2"
     for name in ("returns_instance", "wsgi_object"):
         assert load(name, interface="asgi3").call is globals()[name]
+    assert load("coroutine_function", interface="wsgi").interface == "wsgi"
+
+
+def test_a_wsgi_application() -> None:
+    for options in ({}, {"interface": "wsgi"}):
+        application = load("wsgi_object", **options)
+        assert application.interface == "wsgi"
+        assert application.served is wsgi_object
+        # Its lifespan is that of an ASGI application which knows none.
+        with pytest.raises(RuntimeError):
+            asyncio.run(application.call({}, None, None))  # type: ignore[arg-type]
+    assert load("checked", interface="wsgi").served is checked
     with pytest.raises(StartupError) as caught:
-        load("coroutine_function", interface="wsgi")
-    assert caught.value.exit_code == 2
+        load("wsgi_object", lifespan="on")
+    assert str(caught.value) == (
+        f'"{__name__}:wsgi_object" is a WSGI application, and WSGI has no lifespan. '
+        "Start without '--lifespan on'."
+    )
+    assert caught.value.exit_code == 3
 
 
 def test_an_asgi2_application_is_called_as_asgi3() -> None:

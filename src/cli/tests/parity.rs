@@ -207,6 +207,7 @@ fn our_own_options_are_there() {
     assert_eq!(
         own,
         [
+            "wsgi-threads",
             "bind",
             "uds-mode",
             "health-path",

@@ -209,10 +209,6 @@ fn what_does_not_exist_yet_is_said() {
     let yet = |subject: &str| format!("{subject} is not available in smolcorn 0.1 yet.");
     for (option, subject) in [
         ("--http2", "Option '--http2'"),
-        (
-            "--interface=wsgi",
-            "Invalid value for '--interface': 'wsgi'",
-        ),
         ("--loop=zuvloop", "Invalid value for '--loop': 'zuvloop'"),
     ] {
         assert_eq!(message(&[option, "m:a"], &[]), yet(subject));
