@@ -54,6 +54,7 @@ fn border(py: Python<'_>) -> PyResult<Border> {
         concurrency_max: None,
         requests_max: None,
         empty_context: false,
+        is_wsgi: false,
     };
     let (released, _) = mailbox();
     Border::new(
