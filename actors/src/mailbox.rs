@@ -14,10 +14,23 @@ use std::task::Waker;
 
 use atomic_waker::AtomicWaker;
 
-/// Makes a mailbox and its first address.
+use crate::actor::ActorName;
+use crate::trace::{self, Describe, Handling, Stamp};
+
+/// Makes a mailbox that traces do not show, and its first address.
 pub fn mailbox<T>() -> (Address<T>, Mailbox<T>) {
+    make(None)
+}
+
+/// Makes the mailbox of an actor, and its first address.
+pub fn mailbox_of<T>(owner: ActorName) -> (Address<T>, Mailbox<T>) {
+    make(Some(owner))
+}
+
+fn make<T>(owner: Option<ActorName>) -> (Address<T>, Mailbox<T>) {
     let (sender, receiver) = flume::unbounded();
     let bell = Arc::new(Bell {
+        owner,
         rung: AtomicBool::new(false),
         waker: AtomicWaker::new(),
     });
@@ -29,6 +42,8 @@ pub fn mailbox<T>() -> (Address<T>, Mailbox<T>) {
 }
 
 struct Bell {
+    /// Whose mailbox it is, for traces.
+    owner: Option<ActorName>,
     /// Set by the first sender after a drain, cleared by the drain.
     rung: AtomicBool,
     waker: AtomicWaker,
@@ -36,18 +51,54 @@ struct Bell {
 
 /// Where to send messages for one actor. Cheap to clone, usable from any thread.
 pub struct Address<T> {
-    sender: flume::Sender<T>,
+    sender: flume::Sender<Mail<T>>,
     bell: Arc<Bell>,
 }
 
 impl<T> Address<T> {
-    /// Sends `message`; gives it back when the actor has ended.
+    /// Sends `message`, of which no trace tells; gives it back when the actor has ended.
     pub fn send(&self, message: T) -> Result<(), T> {
-        self.sender.send(message).map_err(|error| error.0)?;
+        let stamp = None;
+        self.put(Mail { message, stamp })
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// True when no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+
+    fn put(&self, mail: Mail<T>) -> Result<(), T> {
+        self.sender.send(mail).map_err(|error| error.0.message)?;
         if !self.bell.rung.swap(true, Ordering::AcqRel) {
             self.bell.waker.wake();
         }
         Ok(())
+    }
+}
+
+impl<T: Describe> Address<T> {
+    /// Sends `message`, and lets traces tell of it; gives it back when the actor has ended.
+    pub fn tell(&self, message: T) -> Result<(), T> {
+        if trace::enabled() {
+            return self.tell_traced(message);
+        }
+        self.send(message)
+    }
+
+    #[cold]
+    fn tell_traced(&self, message: T) -> Result<(), T> {
+        let Some(owner) = self.bell.owner else {
+            return self.send(message);
+        };
+        let stamp = trace::sent(owner, message.describe());
+        let sent = self.put(Mail { message, stamp });
+        trace::mailbox_length(owner, self.len());
+        sent
     }
 }
 
@@ -60,9 +111,32 @@ impl<T> Clone for Address<T> {
     }
 }
 
+/// A message on its way.
+pub struct Mail<T> {
+    message: T,
+    /// Present when a trace was told of it.
+    stamp: Stamp,
+}
+
+impl<T> Mail<T> {
+    /// Looks at the message.
+    pub fn message(&self) -> &T {
+        &self.message
+    }
+}
+
+impl<T: Describe> Mail<T> {
+    /// Takes the message out. `actor` handles it for as long as the second value lives.
+    pub fn open(self, actor: ActorName) -> (T, Option<Handling>) {
+        let Mail { message, stamp } = self;
+        let handling = stamp.map(|stamp| trace::taken(actor, message.describe(), &stamp));
+        (message, handling)
+    }
+}
+
 /// The receiving end, owned by exactly one actor.
 pub struct Mailbox<T> {
-    receiver: flume::Receiver<T>,
+    receiver: flume::Receiver<Mail<T>>,
     bell: Arc<Bell>,
 }
 
@@ -75,9 +149,24 @@ impl<T> Mailbox<T> {
 
     /// Takes all messages that are there, in the order in which they were sent.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
+        self.drain_mail().map(|mail| mail.message)
+    }
+
+    /// The same, with what traces have to know.
+    pub fn drain_mail(&self) -> impl Iterator<Item = Mail<T>> + '_ {
         // Whoever sends after this swap rings again; when nobody rang, nothing has come.
         let rung = self.bell.rung.swap(false, Ordering::AcqRel);
+        if rung && trace::enabled() {
+            self.tell_of_drain();
+        }
         rung.then(|| self.receiver.drain()).into_iter().flatten()
+    }
+
+    #[cold]
+    fn tell_of_drain(&self) {
+        if let (Some(owner), 1..) = (self.bell.owner, self.receiver.len()) {
+            trace::mailbox_length(owner, 0);
+        }
     }
 
     /// True when no message waits.

@@ -63,7 +63,6 @@ pub enum Seen {
     Closed(ConnectionId, StopReason),
     ListenerStopped(u32),
     AcceptFailed(u32, std::io::Error),
-    Trace(String, String),
 }
 
 pub type Reply = Address<ToConnection<Tell>>;
@@ -286,7 +285,7 @@ impl Watcher {
             }
             ToDispatch::ListenerStopped { listener } => Seen::ListenerStopped(listener),
             ToDispatch::AcceptFailed { listener, error } => Seen::AcceptFailed(listener, error),
-            ToDispatch::Trace { actor, text } => Seen::Trace(actor.to_string(), text),
+            ToDispatch::Trace(_) => return,
         };
         let _ = self.seen.send(seen);
     }
