@@ -16,4 +16,5 @@ pub mod reload;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod tls;
+pub mod trace;
 pub mod ws;

@@ -15,12 +15,15 @@ use pyo3::prelude::*;
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
 use super::receive::already_awaited;
+use crate::trace::work::Work;
 
 /// One call of the application, for one request.
 #[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
 pub struct AppCall {
     conversation: Conversation,
     state: Mutex<State>,
+    /// What a trace is to show of it; present while tracing is on.
+    work: Option<Mutex<Option<Box<Work>>>>,
 }
 
 enum State {
@@ -34,10 +37,11 @@ enum State {
 
 impl AppCall {
     /// A call that has not begun.
-    pub fn new(conversation: Conversation, scope: Py<PyAny>) -> AppCall {
+    pub fn new(conversation: Conversation, scope: Py<PyAny>, work: Option<Box<Work>>) -> AppCall {
         AppCall {
             conversation,
             state: Mutex::new(State::Fresh(scope)),
+            work: work.map(|work| Mutex::new(Some(work))),
         }
     }
 
@@ -80,6 +84,46 @@ impl AppCall {
 
     /// Runs the application up to its next wait. Never fails: an error is the end of the request.
     fn step(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        self.watched(py, || self.step_now(py, value))
+    }
+
+    /// Takes note of what runs, for whoever asks, and for a trace.
+    fn watched(&self, py: Python<'_>, step: impl FnOnce() -> PyResult<Step>) -> PyResult<Step> {
+        let border = self.conversation.border();
+        let watch = border.begins_work(self.conversation.key());
+        let Some(work) = &self.work else {
+            let done = step();
+            border.ends_work(watch);
+            return done;
+        };
+        let done = self.traced(work, step);
+        border.ends_work(watch);
+        // Trace lines may wait for a turn.
+        border.arm(py)?;
+        done
+    }
+
+    #[cold]
+    fn traced(
+        &self,
+        work: &Mutex<Option<Box<Work>>>,
+        step: impl FnOnce() -> PyResult<Step>,
+    ) -> PyResult<Step> {
+        let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = lock().as_mut().map(|work| work.step_begins());
+        let done = step();
+        let mut work = lock();
+        let has_ended = !matches!(done, Ok(Step::Yield(_)));
+        if let (Some(work), Some(begun)) = (work.as_mut(), begun) {
+            work.step_ends(begun, has_ended);
+        }
+        if has_ended {
+            *work = None;
+        }
+        done
+    }
+
+    fn step_now(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
         let outcome = self
             .running(py)
             .and_then(|coroutine| resume(&coroutine, value).map(|step| (coroutine, step)));
@@ -87,6 +131,10 @@ impl AppCall {
     }
 
     fn step_with_error(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
+        self.watched(py, || self.throw_now(py, error))
+    }
+
+    fn throw_now(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
         let state = std::mem::replace(&mut *self.state(), State::Ended);
         let outcome = match state {
             State::Running(coroutine) => {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
+use crate::trace::work::{Wait, waits_for};
 
 /// One call of `receive()`. It takes its message in the step in which it returns it, so that a
 /// cancelled wait loses none.
@@ -39,7 +40,10 @@ impl ReceiveCall {
                 *self.conversation() = None;
                 Ok(Step::Return(message))
             }
-            None => conversation.wait_for_message(py).map(Step::Yield),
+            None => {
+                waits_for(Wait::Receive);
+                conversation.wait_for_message(py).map(Step::Yield)
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::awaitable;
 use super::conversation::Conversation;
 use super::exchange::Sent;
 use super::receive::already_awaited;
+use crate::trace::work::{Wait, waits_for};
 
 /// One call of `send()`. The message is looked at when the coroutine is first run, as with any
 /// `async def`; it waits while the connection has too much to write.
@@ -37,6 +38,7 @@ impl SendCall {
         match conversation.accept(message.bind(py))? {
             Sent::Accepted => Ok(None),
             Sent::Wait(future) => {
+                waits_for(Wait::Send);
                 *self.call() = Some((conversation, message));
                 Ok(Some(future))
             }

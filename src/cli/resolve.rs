@@ -6,8 +6,9 @@ use super::arguments::Arguments;
 use super::error::{UsageError, quoted};
 use super::values::{HeaderLine, Int, Truth, integer};
 use crate::config::{
-    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits,
-    Placement, RELOAD_DELAY_DEFAULT, Reload, WebSocketConfig, WebSockets,
+    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, LogLevel,
+    OutputLimits, Placement, RELOAD_DELAY_DEFAULT, Reload, TraceConfig, WebSocketConfig,
+    WebSockets,
 };
 use crate::reload::plan::Asked;
 use crate::ws::limits::WsEngine;
@@ -35,6 +36,7 @@ impl TryFrom<Arguments> for Config {
         let workers = given.workers.map(workers).transpose()?;
         let reload = reload(&given)?;
         let tls = super::tls::resolve(&given)?;
+        let trace = trace(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -101,6 +103,7 @@ impl TryFrom<Arguments> for Config {
             log_level: given.log_level,
             access_log: given.access_log.map_or(config.access_log, truth),
             use_colors: given.use_colors.map(truth),
+            trace,
         })
     }
 }
@@ -198,6 +201,31 @@ fn placement(io_threads: i64) -> Placement {
         0 => Placement::Fused,
         n => Placement::Threads(narrow(n)),
     }
+}
+
+/// What is traced.
+fn trace(given: &Arguments) -> Result<TraceConfig, UsageError> {
+    let file = given.trace_file.clone().filter(|path| !path.is_empty());
+    let is_traced = file.is_some() || given.log_level == Some(LogLevel::Trace);
+    let useless = [
+        ("--trace-sample", given.trace_sample.is_some()),
+        ("--trace-actors", given.trace_actors.is_some()),
+    ]
+    .into_iter()
+    .find(|(_, is_given)| *is_given && !is_traced);
+    if let Some((option, _)) = useless {
+        return Err(UsageError::new(format!(
+            "Option '{option}' needs '--trace-file' or '--log-level trace'."
+        )));
+    }
+    Ok(TraceConfig {
+        file: file.map(Into::into),
+        share_millionths: given
+            .trace_sample
+            .map(|share| share.0)
+            .filter(|share| *share < 1_000_000),
+        actors: given.trace_actors.clone().map_or(Vec::new(), |list| list.0),
+    })
 }
 
 /// What the options of reloading say.

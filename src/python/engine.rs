@@ -3,17 +3,20 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smolcorn_actors::actor::ActorName;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox, mailbox_of};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
 use smolcorn_actors::tls::TlsAcceptance;
+use smolcorn_actors::trace::{What, cells, note};
 
 use super::dispatch::Dispatch;
 #[cfg(unix)]
@@ -28,7 +31,7 @@ use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::access::AccessLogger;
 use crate::asgi::border::{Border, BorderConfig, SharedBorder};
 use crate::asgi::lent::LentObject;
-use crate::asgi::log::{ServerLog, TRACE_LEVEL};
+use crate::asgi::log::ServerLog;
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
@@ -36,6 +39,7 @@ use crate::http::machine::HttpMachine;
 use crate::http::readiness::Readiness;
 use crate::proxy::TrustList;
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
+use crate::trace::Tracing;
 
 /// How many connections a worker accepts in one go.
 #[cfg(unix)]
@@ -64,6 +68,7 @@ struct Started {
     turn: Py<Turn>,
     listeners: server::Running,
     placement: &'static str,
+    tracing: Tracing,
 }
 
 #[pymethods]
@@ -143,8 +148,15 @@ impl Engine {
             .collect::<PyResult<Vec<_>>>()?;
         let unix_paths = sockets.iter().filter_map(|socket| socket.get().unix_path());
         let _ = self.border.unix_paths.set(unix_paths.collect());
-        smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
-        let (address, mailbox) = mailbox();
+        let (address, mailbox) = mailbox_of(ActorName::Dispatch);
+        let lines = self.border.log.look_for_trace(py)?;
+        let tracing = Tracing::start(&self.config.trace, lines, is_worker(), &address)
+            .map_err(PyOSError::new_err)?;
+        let own = address.clone();
+        let place = cells::register(ActorName::Dispatch, None, Instant::now(), move || own.len());
+        place.set_state(cells::ActorState::Open);
+        let _ = self.border.place.set(place);
+        note(ActorName::Dispatch, || What::Started);
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
@@ -167,6 +179,7 @@ impl Engine {
             placement: drive.name(),
             turn: turn.clone_ref(py),
             listeners,
+            tracing,
         });
         // The first turn tells the actors' side whom to wake.
         self.border.arm(py)
@@ -266,6 +279,11 @@ impl Engine {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
+            note(ActorName::Dispatch, || What::Stopped(None));
+            let complaint = py.detach(|| started.tracing.finish());
+            if let Some(complaint) = complaint {
+                self.border.log.warning(py, &complaint)?;
+            }
         }
         self.border.set_turn(None);
         self.border.access.close(py);
@@ -316,7 +334,7 @@ impl Engine {
             ..Limits::default()
         };
         #[cfg(unix)]
-        if crate::supervisor::worker::current().is_some() {
+        if is_worker() {
             limits.accepts_per_turn_max = WORKER_ACCEPTS_PER_TURN;
             limits.shares_sockets = true;
         }
@@ -357,6 +375,14 @@ impl Engine {
         };
         Ok(running)
     }
+}
+
+/// Whether other processes serve with the same settings.
+fn is_worker() -> bool {
+    #[cfg(unix)]
+    return crate::supervisor::worker::current().is_some();
+    #[cfg(not(unix))]
+    false
 }
 
 fn loop_waker(py: Python<'_>, event_loop: &Py<PyAny>, turn: &Py<PyAny>) -> PyResult<LoopWaker> {

@@ -18,12 +18,15 @@ use std::time::{Duration, Instant};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smolcorn_actors::actor::ActorName;
 use smolcorn_actors::mailbox::Mailbox;
+use smolcorn_actors::trace;
 
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
 use crate::asgi::lent::LentObject;
+use crate::trace::timed;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
 const TIMER_SLACK: Duration = Duration::from_millis(50);
@@ -87,9 +90,21 @@ impl Turn {
         self.border.in_turn.store(true, Ordering::Relaxed);
         let in_turn = InTurn(&self.border);
 
-        drive.begin(py, dispatch.mailbox(), &self.released)?;
-        dispatch.deliver(py)?;
-        let more_work = drive.finish(py);
+        let traced = trace::enabled().then(|| trace::enter(ActorName::Dispatch));
+        let begun = timed("connections", || {
+            drive.begin(py, dispatch.mailbox(), &self.released)
+        })?;
+        let busy = self.border.begins_turn(begun);
+        let delivered = timed("messages", || dispatch.deliver(py));
+        drop(busy);
+        delivered?;
+        let more_work = timed("connections", || drive.finish(py));
+        if let Some(turn) = traced {
+            let border = &self.border;
+            let connections = border.connections.load(Ordering::Relaxed);
+            border.counts.tell(connections, border.tasks());
+            turn.finish("turn", &[]);
+        }
 
         self.released.drain().for_each(drop);
         let now = Instant::now();
