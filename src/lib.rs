@@ -7,6 +7,7 @@ pub mod config;
 pub mod entry;
 pub mod env_file;
 pub mod http;
+pub mod inspect;
 pub mod net;
 pub mod percent;
 pub mod pid_file;

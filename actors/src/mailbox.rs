@@ -95,7 +95,9 @@ impl<T: Describe> Address<T> {
         let Some(owner) = self.bell.owner else {
             return self.send(message);
         };
-        let stamp = trace::sent(owner, message.describe());
+        let about = message.describe();
+        let _sending = trace::sending(about.kind);
+        let stamp = trace::sent(owner, about);
         let sent = self.put(Mail { message, stamp });
         trace::mailbox_length(owner, self.len());
         sent

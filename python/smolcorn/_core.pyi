@@ -148,6 +148,8 @@ class Engine:
         loop's thread."""
     def start(self, sockets: list[Socket]) -> None:
         """Registers with the loop and begins to accept."""
+    def answer_signal(self) -> None:
+        """Answers SIGUSR1 from now on, by a table of all actors on stderr. Unix only."""
     @property
     def placement(self) -> Literal["fused", "threads", "none"]:
         """Which threads poll the sockets; none before `start()`."""

@@ -441,6 +441,8 @@ class Server:
             lambda: self._limit_reached(settings.limit_max_requests),
         )
         engine.start(self._sockets)
+        if self.owns_process and signals.is_free("SIGUSR1"):
+            engine.answer_signal()
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
         self.servers = [Listener(group, engine.stop) for group in groups]
         if engine.placement == "threads" and not settings.io_threads:

@@ -12,6 +12,9 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use smolcorn_actors::actor::ActorName;
+use smolcorn_actors::trace;
+
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
 use super::receive::already_awaited;
@@ -109,6 +112,7 @@ impl AppCall {
         work: &Mutex<Option<Box<Work>>>,
         step: impl FnOnce() -> PyResult<Step>,
     ) -> PyResult<Step> {
+        let _inside = trace::enter(ActorName::Dispatch);
         let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = lock().as_mut().map(|work| work.step_begins());
         let done = step();

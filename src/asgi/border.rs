@@ -302,6 +302,14 @@ impl Border {
             .collect()
     }
 
+    /// Connection, number and task of each request in flight.
+    pub fn keyed(&self, py: Python<'_>) -> Vec<(u64, StreamId, Py<PyAny>)> {
+        lock(&self.running)
+            .iter()
+            .map(|(key, running)| (key.connection.0, key.stream, running.task.clone_ref(py)))
+            .collect()
+    }
+
     /// Number of requests whose applications have not ended.
     pub fn tasks(&self) -> usize {
         lock(&self.running).len()

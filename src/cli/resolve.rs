@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::error::{UsageError, quoted};
-use super::values::{HeaderLine, Int, Truth, integer};
+use super::values::{HeaderLine, Int, Share, Truth, integer};
 use crate::config::{
     BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, LogLevel,
     OutputLimits, Placement, RELOAD_DELAY_DEFAULT, Reload, TraceConfig, WebSocketConfig,
@@ -206,9 +206,12 @@ fn placement(io_threads: i64) -> Placement {
 /// What is traced.
 fn trace(given: &Arguments) -> Result<TraceConfig, UsageError> {
     let file = given.trace_file.clone().filter(|path| !path.is_empty());
+    let share = given.trace_sample.map(|Share(millionths)| millionths);
+    // A whole share asks for nothing.
+    let share = share.filter(|millionths| *millionths < 1_000_000);
     let is_traced = file.is_some() || given.log_level == Some(LogLevel::Trace);
     let useless = [
-        ("--trace-sample", given.trace_sample.is_some()),
+        ("--trace-sample", share.is_some()),
         ("--trace-actors", given.trace_actors.is_some()),
     ]
     .into_iter()
@@ -220,10 +223,7 @@ fn trace(given: &Arguments) -> Result<TraceConfig, UsageError> {
     }
     Ok(TraceConfig {
         file: file.map(Into::into),
-        share_millionths: given
-            .trace_sample
-            .map(|share| share.0)
-            .filter(|share| *share < 1_000_000),
+        share_millionths: share,
         actors: given.trace_actors.clone().map_or(Vec::new(), |list| list.0),
     })
 }

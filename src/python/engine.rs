@@ -24,6 +24,7 @@ use super::drive::FusedDrive;
 use super::drive::{Drive, ThreadsDrive};
 use super::settings;
 use super::sockets::Socket;
+use super::stacks;
 use super::turn::Turn;
 #[cfg(unix)]
 use super::wake::DescriptorWaker;
@@ -37,9 +38,11 @@ use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::http::readiness::Readiness;
+#[cfg(unix)]
+use crate::inspect::endpoint::Endpoint;
 use crate::proxy::TrustList;
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
-use crate::trace::Tracing;
+use crate::trace::{Tracing, timed};
 
 /// How many connections a worker accepts in one go.
 #[cfg(unix)]
@@ -69,6 +72,9 @@ struct Started {
     listeners: server::Running,
     placement: &'static str,
     tracing: Tracing,
+    /// Answers those who look into this process.
+    #[cfg(unix)]
+    endpoint: Option<Arc<Endpoint>>,
 }
 
 #[pymethods]
@@ -180,9 +186,26 @@ impl Engine {
             turn: turn.clone_ref(py),
             listeners,
             tracing,
+            // Without descriptors for it, nobody can look.
+            #[cfg(unix)]
+            endpoint: Endpoint::open(stacks::all).ok(),
         });
+        stacks::add(py, &self.border)?;
         // The first turn tells the actors' side whom to wake.
         self.border.arm(py)
+    }
+
+    /// Answers SIGUSR1 from now on, until the engine is closed.
+    #[cfg(unix)]
+    fn answer_signal(&self) -> PyResult<()> {
+        if let State::Started(Started {
+            endpoint: Some(endpoint),
+            ..
+        }) = &*self.state()
+        {
+            endpoint.answer_signal()?;
+        }
+        Ok(())
     }
 
     /// `fused` or `threads`.
@@ -227,7 +250,7 @@ impl Engine {
     /// Begins to stop: listeners close, connections finish what is under way.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         if let State::Started(started) = &*self.state() {
-            started.listeners.stop();
+            timed("stop", || started.listeners.stop());
         }
         self.border.work_was_made(py)
     }
@@ -237,7 +260,7 @@ impl Engine {
     fn retire(&self, py: Python<'_>) -> PyResult<()> {
         self.readiness.retire();
         if let State::Started(started) = &*self.state() {
-            started.listeners.retire();
+            timed("retire", || started.listeners.retire());
         }
         self.border.work_was_made(py)
     }
@@ -251,7 +274,7 @@ impl Engine {
     /// Drops all connections.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         if let State::Started(started) = &*self.state() {
-            started.listeners.abort();
+            timed("abort", || started.listeners.abort());
         }
         self.border.work_was_made(py)
     }
@@ -277,6 +300,7 @@ impl Engine {
     /// Ends everything: threads are joined, the access log is written.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
+        stacks::remove(&self.border);
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
             note(ActorName::Dispatch, || What::Stopped(None));

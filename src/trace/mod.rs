@@ -142,9 +142,9 @@ pub fn timed<T>(name: &str, work: impl FnOnce() -> T) -> T {
     if !trace::enabled() {
         return work();
     }
-    let begun = trace::now();
+    let entered = trace::enter(ActorName::Dispatch);
     let done = work();
-    trace::span(ActorName::Dispatch, name, begun, &[]);
+    entered.finish(name, &[]);
     done
 }
 

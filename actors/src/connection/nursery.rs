@@ -49,7 +49,7 @@ impl<P: Protocol> Nursery<P> {
             mailbox,
             listener,
         } = accepted;
-        let _entered = trace::enabled().then(|| trace::enter(ActorName::Connection(id)));
+        let entered = trace::enabled().then(|| trace::enter(ActorName::Connection(id)));
         let stream = match self.local.register(socket) {
             Ok(socket) => self.stream(PlainStream::new(socket)),
             Err(error) => {
@@ -78,6 +78,9 @@ impl<P: Protocol> Nursery<P> {
         let nursery = Rc::clone(self);
         let connection = Connection::new(id, stream, protocol, mailbox, listener, nursery, place);
         self.local.spawn(connection);
+        if let Some(entered) = entered {
+            entered.finish("begins", &[]);
+        }
     }
     fn stream(&self, socket: PlainStream) -> Stream {
         match self.tls {

@@ -119,7 +119,7 @@ impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind)?;
         if self.number > 0 {
-            write!(f, " of request {}", self.number)?;
+            write!(f, " #{}", self.number)?;
         }
         if self.bytes > 0 {
             write!(f, ", {} bytes", self.bytes)?;

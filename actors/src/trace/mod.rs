@@ -32,6 +32,8 @@ thread_local! {
     /// Whose code this thread runs. Outside of listeners and connections it is the dispatch
     /// actor's.
     static CURRENT: Cell<ActorName> = const { Cell::new(ActorName::Dispatch) };
+    /// How many spans of that actor are open.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Where events go. Called on the thread of the actor; must not wait.
@@ -119,6 +121,7 @@ pub struct Entered {
 
 /// Says whose code this thread runs from now on. Only to be called while tracing is on.
 pub fn enter(actor: ActorName) -> Entered {
+    DEPTH.set(DEPTH.get() + 1);
     Entered {
         actor,
         before: CURRENT.replace(actor),
@@ -136,6 +139,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.before);
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
@@ -159,6 +163,24 @@ pub(crate) struct Sent {
 
 /// What a message carries while tracing is on.
 pub(crate) type Stamp = Option<Box<Sent>>;
+
+/// Ends the span that begins where a message is sent outside of all others, so that its arrow
+/// begins somewhere.
+pub(crate) struct Sending(Option<(u64, &'static str)>);
+
+/// The code that runs is about to send a message of that kind.
+pub(crate) fn sending(kind: &'static str) -> Sending {
+    Sending((DEPTH.get() == 0).then(|| (now(), kind)))
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some((begun, kind)) = self.0 {
+            let args = [("message", Arg::Text(kind))];
+            span(CURRENT.get(), "sends", begun, &args);
+        }
+    }
+}
 
 /// A message is put into the mailbox of `to`.
 #[cold]
