@@ -317,8 +317,15 @@ impl<P: Protocol> Future for Listener<P> {
 
 impl<P: Protocol> Drop for Listener<P> {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         // The placement ends with the listener on it, or the listener panicked.
+        let entered = trace::enabled().then(|| trace::enter(self.name()));
         self.end();
+        if let Some(entered) = entered {
+            entered.finish("dropped", &[]);
+        }
     }
 }
 

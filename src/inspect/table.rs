@@ -83,7 +83,7 @@ fn line(row: &Row, now: Instant) -> String {
 /// What the dispatch actor does, as a sentence.
 fn doing(row: &Row, now: Instant) -> String {
     let Some(since) = row.busy_since else {
-        return "dispatch runs no request.\n".to_owned();
+        return "dispatch runs nothing now.\n".to_owned();
     };
     let time = span(Duration::from_nanos(
         trace::nanos(now).saturating_sub(since),

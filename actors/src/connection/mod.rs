@@ -652,7 +652,14 @@ fn is_peers(error: &io::Error) -> bool {
 
 impl<P: Protocol> Drop for Connection<P> {
     fn drop(&mut self) {
+        if let Phase::Ended = self.phase {
+            return;
+        }
         // The placement ends with its connections on it.
+        let entered = trace::enabled().then(|| trace::enter(self.name()));
         self.end(StopReason::Aborted);
+        if let Some(entered) = entered {
+            entered.finish("dropped", &[]);
+        }
     }
 }
