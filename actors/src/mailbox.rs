@@ -58,8 +58,7 @@ pub struct Address<T> {
 impl<T> Address<T> {
     /// Sends `message`, of which no trace tells; gives it back when the actor has ended.
     pub fn send(&self, message: T) -> Result<(), T> {
-        let stamp = None;
-        self.put(Mail { message, stamp })
+        self.put(Mail::Plain(message))
     }
 
     /// How many messages wait.
@@ -73,7 +72,9 @@ impl<T> Address<T> {
     }
 
     fn put(&self, mail: Mail<T>) -> Result<(), T> {
-        self.sender.send(mail).map_err(|error| error.0.message)?;
+        self.sender
+            .send(mail)
+            .map_err(|error| error.0.into_message())?;
         if !self.bell.rung.swap(true, Ordering::AcqRel) {
             self.bell.waker.wake();
         }
@@ -83,6 +84,7 @@ impl<T> Address<T> {
 
 impl<T: Describe> Address<T> {
     /// Sends `message`, and lets traces tell of it; gives it back when the actor has ended.
+    #[inline]
     pub fn tell(&self, message: T) -> Result<(), T> {
         if trace::enabled() {
             return self.tell_traced(message);
@@ -98,7 +100,7 @@ impl<T: Describe> Address<T> {
         let about = message.describe();
         let _sending = trace::sending(about.kind);
         let stamp = trace::sent(owner, about);
-        let sent = self.put(Mail { message, stamp });
+        let sent = self.put(Mail::Traced(Box::new((message, stamp))));
         trace::mailbox_length(owner, self.len());
         sent
     }
@@ -113,26 +115,36 @@ impl<T> Clone for Address<T> {
     }
 }
 
-/// A message on its way.
-pub struct Mail<T> {
-    message: T,
-    /// Present when a trace was told of it.
-    stamp: Stamp,
+/// A message on its way. It takes no more room than the message alone.
+pub enum Mail<T> {
+    /// No trace was told of it.
+    Plain(T),
+    /// With what traces have to know.
+    Traced(Box<(T, Stamp)>),
 }
 
 impl<T> Mail<T> {
-    /// Looks at the message.
-    pub fn message(&self) -> &T {
-        &self.message
+    #[inline]
+    fn into_message(self) -> T {
+        match self {
+            Mail::Plain(message) => message,
+            Mail::Traced(traced) => traced.0,
+        }
     }
 }
 
 impl<T: Describe> Mail<T> {
     /// Takes the message out. `actor` handles it for as long as the second value lives.
-    pub fn open(self, actor: ActorName) -> (T, Option<Handling>) {
-        let Mail { message, stamp } = self;
-        let handling = stamp.map(|stamp| trace::taken(actor, message.describe(), &stamp));
-        (message, handling)
+    #[inline]
+    pub fn open(self, actor: ActorName) -> (T, Option<Box<Handling>>) {
+        match self {
+            Mail::Plain(message) => (message, None),
+            Mail::Traced(traced) => {
+                let (message, stamp) = *traced;
+                let handling = trace::taken(actor, message.describe(), &stamp);
+                (message, Some(handling))
+            }
+        }
     }
 }
 
@@ -151,7 +163,7 @@ impl<T> Mailbox<T> {
 
     /// Takes all messages that are there, in the order in which they were sent.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
-        self.drain_mail().map(|mail| mail.message)
+        self.drain_mail().map(Mail::into_message)
     }
 
     /// The same, with what traces have to know.

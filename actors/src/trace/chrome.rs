@@ -368,7 +368,7 @@ impl Encoder<'_> {
             self.begin(phase, track);
             self.time("ts", at);
             self.text(format_args!(
-                ",\"id\":{arrow},\"cat\":\"m\",\"name\":\"message\"{more}}}"
+                ",\"id\":{arrow},\"cat\":\"m\",\"name\":\"m\"{more}}}"
             ));
         }
     }
@@ -496,10 +496,10 @@ mod tests {
                 "{{\"ph\":\"X\",\"pid\":{pid},\"tid\":1,\"ts\":2.001,\"dur\":0.999,\"name\":\"request\",\"args\":{{\"from\":\"connection#7\",\"waited_us\":0.501,\"request\":1,\"bytes\":5}}}}"
             ),
             format!(
-                "{{\"ph\":\"s\",\"pid\":{pid},\"tid\":1000007,\"ts\":1.500,\"id\":1,\"cat\":\"m\",\"name\":\"message\"}}"
+                "{{\"ph\":\"s\",\"pid\":{pid},\"tid\":1000007,\"ts\":1.500,\"id\":1,\"cat\":\"m\",\"name\":\"m\"}}"
             ),
             format!(
-                "{{\"ph\":\"f\",\"pid\":{pid},\"tid\":1,\"ts\":2.001,\"id\":1,\"cat\":\"m\",\"name\":\"message\",\"bp\":\"e\"}}"
+                "{{\"ph\":\"f\",\"pid\":{pid},\"tid\":1,\"ts\":2.001,\"id\":1,\"cat\":\"m\",\"name\":\"m\",\"bp\":\"e\"}}"
             ),
         ] {
             assert!(lines.contains(&line.as_str()), "{line} in {text}");

@@ -155,14 +155,11 @@ pub fn span(actor: ActorName, name: &str, begun: u64, args: &[(&str, Arg<'_>)]) 
 
 // --- messages ------------------------------------------------------------------------------------
 
-/// Who sent a message, and when. Travels with it.
-pub(crate) struct Sent {
+/// Who sent a message, and when. Travels with it while tracing is on.
+pub struct Stamp {
     from: ActorName,
     at: u64,
 }
-
-/// What a message carries while tracing is on.
-pub(crate) type Stamp = Option<Box<Sent>>;
 
 /// Ends the span that begins where a message is sent outside of all others, so that its arrow
 /// begins somewhere.
@@ -192,7 +189,7 @@ pub(crate) fn sent(to: ActorName, about: About) -> Stamp {
         about: Some(to),
         what: What::Sent(about),
     });
-    Some(Box::new(Sent { from, at }))
+    Stamp { from, at }
 }
 
 /// So many messages are in the mailbox of `owner`.
@@ -217,7 +214,7 @@ pub struct Handling {
 
 /// `actor` has taken a message out of its mailbox.
 #[cold]
-pub(crate) fn taken(actor: ActorName, message: About, stamp: &Sent) -> Handling {
+pub(crate) fn taken(actor: ActorName, message: About, stamp: &Stamp) -> Box<Handling> {
     let begun = now();
     emit(&Event {
         at: begun,
@@ -228,13 +225,13 @@ pub(crate) fn taken(actor: ActorName, message: About, stamp: &Sent) -> Handling 
             sent: stamp.at,
         },
     });
-    Handling {
+    Box::new(Handling {
         actor,
         from: stamp.from,
         message,
         sent: stamp.at,
         begun,
-    }
+    })
 }
 
 impl Drop for Handling {
