@@ -1,4 +1,4 @@
-//! Three things that only a build script can know: where libpython is (the binary looks for it
+//! What only a build script can know: whether this Python has a GIL, where libpython is (the binary looks for it
 //! there), which Python this build is for, and which Python sources the binary carries.
 
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={EXTENSION}");
+    pyo3_build_config::use_pyo3_cfgs();
     // The wheel names no libpython, for it runs inside the user's interpreter, and it brings its
     // Python sources as files.
     if env::var_os(EXTENSION).is_some() {

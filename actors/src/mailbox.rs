@@ -8,11 +8,10 @@
 //! bytes in both directions travel under a credit window, requests are bounded by the number of
 //! connections, and all others are one per state change of their sender.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-
-use atomic_waker::AtomicWaker;
 
 use crate::actor::ActorName;
 use crate::trace::{self, Describe, Handling, Stamp};
@@ -32,13 +31,18 @@ fn make<T>(owner: Option<ActorName>) -> (Address<T>, Mailbox<T>) {
     let bell = Arc::new(Bell {
         owner,
         rung: AtomicBool::new(false),
-        waker: AtomicWaker::new(),
+        waker: Mutex::new(None),
     });
     let address = Address {
         sender,
         bell: Arc::clone(&bell),
     };
-    (address, Mailbox { receiver, bell })
+    let mailbox = Mailbox {
+        receiver,
+        bell,
+        owner: Cell::new(None),
+    };
+    (address, mailbox)
 }
 
 struct Bell {
@@ -46,7 +50,14 @@ struct Bell {
     owner: Option<ActorName>,
     /// Set by the first sender after a drain, cleared by the drain.
     rung: AtomicBool,
-    waker: AtomicWaker,
+    /// Who is woken. It stays when it is used: an owner that is a task is the same one each time.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where to send messages for one actor. Cheap to clone, usable from any thread.
@@ -75,8 +86,16 @@ impl<T> Address<T> {
         self.sender
             .send(mail)
             .map_err(|error| error.0.into_message())?;
-        if !self.bell.rung.swap(true, Ordering::AcqRel) {
-            self.bell.waker.wake();
+        // Looked at first, because most messages come to a bell that rings. The channel's lock orders
+        // this: an owner that clears the bell and misses our message had the lock before us, and then
+        // we see the bell cleared.
+        let bell = &self.bell;
+        if !bell.rung.load(Ordering::Acquire) && !bell.rung.swap(true, Ordering::AcqRel) {
+            // Not woken under the lock: nobody knows what a waker does.
+            let waker = self.bell.waker().clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
         }
         Ok(())
     }
@@ -152,13 +171,21 @@ impl<T: Describe> Mail<T> {
 pub struct Mailbox<T> {
     receiver: flume::Receiver<Mail<T>>,
     bell: Arc<Bell>,
+    /// The waker that the bell has, to see without its lock that it is the right one.
+    owner: Cell<Option<Waker>>,
 }
 
 impl<T> Mailbox<T> {
     /// Sets whom the next message wakes. Call it before [`drain`](Self::drain), or a message that
     /// arrives in between is not noticed.
     pub fn wake_with(&self, waker: &Waker) {
-        self.bell.waker.register(waker);
+        let known = self.owner.take();
+        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.owner.set(known);
+            return;
+        }
+        *self.bell.waker() = Some(waker.clone());
+        self.owner.set(Some(waker.clone()));
     }
 
     /// Takes all messages that are there, in the order in which they were sent.
@@ -169,7 +196,8 @@ impl<T> Mailbox<T> {
     /// The same, with what traces have to know.
     pub fn drain_mail(&self) -> impl Iterator<Item = Mail<T>> + '_ {
         // Whoever sends after this swap rings again; when nobody rang, nothing has come.
-        let rung = self.bell.rung.swap(false, Ordering::AcqRel);
+        let rung =
+            self.bell.rung.load(Ordering::Acquire) && self.bell.rung.swap(false, Ordering::AcqRel);
         if rung && trace::enabled() {
             self.tell_of_drain();
         }
@@ -197,7 +225,8 @@ impl<T> Mailbox<T> {
 impl<T> Drop for Mailbox<T> {
     fn drop(&mut self) {
         // Addresses may live on for long; what is of no use any more must not live with them.
-        drop(self.bell.waker.take());
+        let waker = self.bell.waker().take();
+        drop(waker);
         self.receiver.drain().for_each(drop);
     }
 }

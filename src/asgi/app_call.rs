@@ -5,28 +5,26 @@
 //! without a callback. The call itself is made in the first step, inside the task and its
 //! context.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-
 use smolcorn_actors::actor::ActorName;
 use smolcorn_actors::trace;
 
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
+use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
 use crate::trace::work::Work;
 
 /// One call of the application, for one request.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct AppCall {
     conversation: Conversation,
-    state: Mutex<State>,
+    state: GilCell<State>,
     /// What a trace is to show of it; present while tracing is on.
-    work: Option<Mutex<Option<Box<Work>>>>,
+    work: Option<GilCell<Option<Box<Work>>>>,
 }
 
 enum State {
@@ -43,23 +41,23 @@ impl AppCall {
     pub fn new(conversation: Conversation, scope: Py<PyAny>, work: Option<Box<Work>>) -> AppCall {
         AppCall {
             conversation,
-            state: Mutex::new(State::Fresh(scope)),
-            work: work.map(|work| Mutex::new(Some(work))),
+            state: GilCell::new(State::Fresh(scope)),
+            work: work.map(|work| GilCell::new(Some(work))),
         }
     }
 
     /// True when the application has returned or raised.
-    pub fn has_ended(&self) -> bool {
-        matches!(*self.state(), State::Ended)
+    pub fn has_ended(&self, py: Python<'_>) -> bool {
+        matches!(*self.state(py), State::Ended)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.borrow(py)
     }
 
     /// Takes what runs, calling the application first if that has not been done.
     fn running(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         match state {
             State::Running(coroutine) => Ok(coroutine),
             State::Fresh(scope) => self.call(py, scope),
@@ -99,31 +97,10 @@ impl AppCall {
             border.ends_work(watch);
             return done;
         };
-        let done = self.traced(work, step);
+        let done = traced(py, work, step);
         border.ends_work(watch);
         // Trace lines may wait for a turn.
         border.arm(py)?;
-        done
-    }
-
-    #[cold]
-    fn traced(
-        &self,
-        work: &Mutex<Option<Box<Work>>>,
-        step: impl FnOnce() -> PyResult<Step>,
-    ) -> PyResult<Step> {
-        let _inside = trace::enter(ActorName::Dispatch);
-        let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = lock().as_mut().map(|work| work.step_begins());
-        let done = step();
-        let mut work = lock();
-        let has_ended = !matches!(done, Ok(Step::Yield(_)));
-        if let (Some(work), Some(begun)) = (work.as_mut(), begun) {
-            work.step_ends(begun, has_ended);
-        }
-        if has_ended {
-            *work = None;
-        }
         done
     }
 
@@ -139,7 +116,7 @@ impl AppCall {
     }
 
     fn throw_now(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         let outcome = match state {
             State::Running(coroutine) => {
                 throw_into(py, &coroutine, error).map(|step| (coroutine, step))
@@ -152,7 +129,7 @@ impl AppCall {
     fn settle(&self, py: Python<'_>, outcome: PyResult<(Py<PyAny>, Step)>) -> PyResult<Step> {
         match outcome {
             Ok((coroutine, Step::Yield(waited_for))) => {
-                *self.state() = State::Running(coroutine);
+                *self.state(py) = State::Running(coroutine);
                 return Ok(Step::Yield(waited_for));
             }
             Ok((_, Step::Return(value))) => {
@@ -164,6 +141,26 @@ impl AppCall {
         }
         Ok(Step::Return(py.None()))
     }
+}
+
+/// A step that a trace is told of.
+#[cold]
+fn traced(
+    py: Python<'_>,
+    work: &GilCell<Option<Box<Work>>>,
+    step: impl FnOnce() -> PyResult<Step>,
+) -> PyResult<Step> {
+    let _inside = trace::enter(ActorName::Dispatch);
+    let begun = work.borrow(py).as_mut().map(|work| work.step_begins());
+    let done = step();
+    let has_ended = !matches!(done, Ok(Step::Yield(_)));
+    if let (Some(work), Some(begun)) = (work.borrow(py).as_mut(), begun) {
+        work.step_ends(begun, has_ended);
+    }
+    if has_ended {
+        work.borrow(py).take();
+    }
+    done
 }
 
 fn is_native_coroutine(object: &Bound<'_, PyAny>) -> bool {
@@ -235,7 +232,7 @@ impl AppCall {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let state = std::mem::replace(&mut *self.state(), State::Ended);
+        let state = std::mem::replace(&mut *self.state(py), State::Ended);
         if let State::Running(coroutine) = state {
             match coroutine.call_method0(py, intern!(py, "close")) {
                 Err(error) if !error.is_instance_of::<PyGeneratorExit>(py) => return Err(error),
@@ -247,7 +244,7 @@ impl AppCall {
 
     /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers.
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
-        match &*self.state() {
+        match &*self.state(py) {
             State::Running(coroutine) if name.starts_with("cr_") || name.starts_with("__") => {
                 coroutine.getattr(py, name)
             }

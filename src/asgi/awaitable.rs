@@ -1,12 +1,11 @@
 //! What `send()`, `receive()` and the call of the application have in common: they are coroutines
-//! to Python, and they wait on futures of the loop.
+//! to Python.
 //!
 //! Frameworks do not only `await` what `send()` returns: they hand it to `asyncio.create_task`,
 //! `asyncio.wait_for`, `asyncio.gather` and anyio's task groups, which ask for a
 //! `collections.abc.Coroutine`.
 
 use pyo3::exceptions::PyStopIteration;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -26,29 +25,6 @@ impl Step {
             Step::Return(value) => Err(PyStopIteration::new_err((value,))),
         }
     }
-}
-
-/// Makes a future of `event_loop` that a coroutine of ours can yield.
-///
-/// A task takes a yielded object for a future to wait on when its `_asyncio_future_blocking` is
-/// true; a future's own iterator sets it in the same way.
-pub fn waiting_future(py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<Py<PyAny>> {
-    let future = event_loop.call_method0(py, intern!(py, "create_future"))?;
-    future.setattr(py, intern!(py, "_asyncio_future_blocking"), true)?;
-    Ok(future)
-}
-
-/// True when nobody waits for `future` any more: its wait has ended, or was cancelled.
-pub fn is_done(py: Python<'_>, future: &Py<PyAny>) -> PyResult<bool> {
-    future.call_method0(py, intern!(py, "done"))?.is_truthy(py)
-}
-
-/// Ends the wait of whoever yielded `future`; a cancelled one stays cancelled.
-pub fn wake(py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
-    if !is_done(py, future)? {
-        future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-    }
-    Ok(())
 }
 
 /// The exception that `coroutine.throw()` was called with: an instance, or a type and a value.

@@ -2,9 +2,10 @@
 //! here belongs to the loop's thread.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ use crate::asgi::ClientDisconnected;
 use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
+use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
 use crate::http::StreamId;
@@ -65,6 +67,8 @@ pub struct Running {
 pub struct Border {
     /// The asyncio loop.
     pub event_loop: Py<PyAny>,
+    /// A future of the loop that is done.
+    pub done_future: Py<PyAny>,
     /// The application, an ASGI 3 callable.
     pub application: Py<PyAny>,
     /// Settings.
@@ -85,7 +89,7 @@ pub struct Border {
     pub context: Py<PyAny>,
     /// The callable that makes a turn; there from the engine's start to its close. It owns this,
     /// so leaving it here would keep both for ever.
-    turn: Mutex<Option<Py<PyAny>>>,
+    turn: GilCell<Option<Py<PyAny>>>,
     /// Unix sockets of the server: the name under which each was made, and where it is bound now;
     /// set once when the engine starts.
     pub unix_paths: OnceLock<Vec<(PathBuf, PathBuf)>>,
@@ -107,8 +111,12 @@ pub struct Border {
     pub place: OnceLock<Place>,
     /// What a trace was told.
     pub counts: Counts,
-    running: Mutex<BTreeMap<ExchangeKey, Running>>,
-    held: Mutex<Vec<Py<Exchange>>>,
+    running: GilCell<BTreeMap<ExchangeKey, Running>>,
+    held: GilCell<Vec<Py<Exchange>>>,
+    /// The exchange whose application makes its first step now.
+    starting: GilCell<Option<ExchangeKey>>,
+    /// A task of the application is being run inside a turn.
+    stepping: GilCell<bool>,
 }
 
 impl Border {
@@ -140,8 +148,11 @@ impl Border {
             .import("contextvars")?
             .call_method0("copy_context")?
             .unbind();
+        let done_future = event_loop.call_method0(py, "create_future")?;
+        done_future.call_method1(py, "set_result", (py.None(),))?;
         Ok(Border {
             event_loop,
+            done_future,
             application,
             config,
             scopes,
@@ -151,9 +162,9 @@ impl Border {
             on_idle,
             on_limit,
             context,
-            turn: Mutex::default(),
+            turn: GilCell::default(),
             unix_paths: OnceLock::new(),
-            thread: std::thread::current().id(),
+            thread: this_thread(),
             fused: AtomicBool::new(false),
             in_turn: AtomicBool::new(false),
             armed: AtomicBool::new(false),
@@ -162,19 +173,21 @@ impl Border {
             connections: AtomicUsize::new(0),
             place: OnceLock::new(),
             counts: Counts::default(),
-            running: Mutex::default(),
-            held: Mutex::default(),
+            running: GilCell::default(),
+            held: GilCell::default(),
+            starting: GilCell::default(),
+            stepping: GilCell::default(),
         })
     }
 
     /// The callable that makes a turn, while the engine runs.
     pub fn turn(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.turn).as_ref().map(|turn| turn.clone_ref(py))
+        self.turn.borrow(py).as_ref().map(|turn| turn.clone_ref(py))
     }
 
     /// Sets the callable that makes a turn, or removes it for good.
-    pub fn set_turn(&self, turn: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut *lock(&self.turn), turn);
+    pub fn set_turn(&self, py: Python<'_>, turn: Option<Py<PyAny>>) {
+        let before = mem::replace(&mut *self.turn.borrow(py), turn);
         drop(before);
     }
 
@@ -191,13 +204,15 @@ impl Border {
 
     /// Schedules a turn, unless one is under way or scheduled.
     pub fn arm(&self, py: Python<'_>) -> PyResult<()> {
-        let here = std::thread::current().id() == self.thread;
+        let here = this_thread() == self.thread;
         if here && self.in_turn.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if self.armed.swap(true, Ordering::AcqRel) {
+        // Only who holds the GIL changes it.
+        if self.armed.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.armed.store(true, Ordering::Relaxed);
         let Some(turn) = self.turn(py) else {
             return Ok(());
         };
@@ -214,15 +229,52 @@ impl Border {
         Ok(())
     }
 
+    /// True when a task of the application can be run right here: in a turn, in which no other
+    /// task is being run. No task may be entered while another one is.
+    pub fn may_step(&self, py: Python<'_>) -> bool {
+        self.in_turn.load(Ordering::Relaxed)
+            && this_thread() == self.thread
+            && !*self.stepping.borrow(py)
+    }
+
+    /// Runs a task of the application up to its next wait.
+    pub fn step_application<T>(&self, py: Python<'_>, step: impl FnOnce() -> T) -> T {
+        let before = mem::replace(&mut *self.stepping.borrow(py), true);
+        let outcome = step();
+        *self.stepping.borrow(py) = before;
+        outcome
+    }
+
+    /// Runs `first_step` of the application for `exchange`. In that step most give their whole
+    /// answer, so a head that waits for its body is only looked for when the step is over.
+    pub fn in_first_step(
+        &self,
+        exchange: &Bound<'_, Exchange>,
+        first_step: impl FnOnce() -> PyResult<()>,
+    ) -> PyResult<()> {
+        let py = exchange.py();
+        *self.starting.borrow(py) = Some(exchange.get().key());
+        let outcome = first_step();
+        *self.starting.borrow(py) = None;
+        if exchange.get().outcome(py) == Outcome::Held {
+            self.hold_head(exchange)?;
+        }
+        outcome
+    }
+
     /// Keeps an exchange whose head waits for a body until the end of the turn.
     pub fn hold_head(&self, exchange: &Bound<'_, Exchange>) -> PyResult<()> {
-        lock(&self.held).push(exchange.clone().unbind());
-        self.arm(exchange.py())
+        let py = exchange.py();
+        if *self.starting.borrow(py) == Some(exchange.get().key()) {
+            return Ok(());
+        }
+        self.held.borrow(py).push(exchange.clone().unbind());
+        self.arm(py)
     }
 
     /// Sends the heads that have got no body in this turn.
     pub fn flush_heads(&self, py: Python<'_>) -> PyResult<()> {
-        let held = std::mem::take(&mut *lock(&self.held));
+        let held = mem::take(&mut *self.held.borrow(py));
         for exchange in &held {
             exchange.get().flush_head(py)?;
         }
@@ -269,13 +321,14 @@ impl Border {
     // --- requests in flight ------------------------------------------------------------------
 
     /// Takes note of a request whose application goes on.
-    pub fn keep(&self, key: ExchangeKey, running: Running) {
-        lock(&self.running).insert(key, running);
+    pub fn keep(&self, py: Python<'_>, key: ExchangeKey, running: Running) {
+        self.running.borrow(py).insert(key, running);
     }
 
     /// The conversation of this name, if its application has not ended.
     pub fn find(&self, py: Python<'_>, key: ExchangeKey) -> Option<Conversation> {
-        lock(&self.running)
+        self.running
+            .borrow(py)
             .get(&key)
             .map(|running| running.conversation.clone_ref(py))
     }
@@ -283,7 +336,8 @@ impl Border {
     /// All conversations on a connection whose applications have not ended.
     pub fn of_connection(&self, py: Python<'_>, connection: ConnectionId) -> Vec<Conversation> {
         let key = |stream| ExchangeKey { connection, stream };
-        lock(&self.running)
+        self.running
+            .borrow(py)
             .range(key(StreamId::MIN)..=key(StreamId::MAX))
             .map(|(_, running)| running.conversation.clone_ref(py))
             .collect()
@@ -291,7 +345,8 @@ impl Border {
 
     /// All requests in flight.
     pub fn all(&self, py: Python<'_>) -> Vec<(Conversation, Py<PyAny>)> {
-        lock(&self.running)
+        self.running
+            .borrow(py)
             .values()
             .map(|running| {
                 (
@@ -304,20 +359,23 @@ impl Border {
 
     /// Connection, number and task of each request in flight.
     pub fn keyed(&self, py: Python<'_>) -> Vec<(u64, StreamId, Py<PyAny>)> {
-        lock(&self.running)
+        self.running
+            .borrow(py)
             .iter()
             .map(|(key, running)| (key.connection.0, key.stream, running.task.clone_ref(py)))
             .collect()
     }
 
     /// Number of requests whose applications have not ended.
-    pub fn tasks(&self) -> usize {
-        lock(&self.running).len()
+    pub fn tasks(&self, py: Python<'_>) -> usize {
+        self.running.borrow(py).len()
     }
 
     /// A response is complete.
     pub fn response_completed(&self, py: Python<'_>) -> PyResult<()> {
-        let completed = self.completed.fetch_add(1, Ordering::Relaxed) + 1;
+        // Only who holds the GIL changes it.
+        let completed = self.completed.load(Ordering::Relaxed) + 1;
+        self.completed.store(completed, Ordering::Relaxed);
         if self.config.requests_max == Some(completed) {
             self.on_limit.call0(py)?;
         }
@@ -326,7 +384,7 @@ impl Border {
 
     /// A connection has ended, or an application: tell whoever waits for none to be left.
     pub fn tell_if_idle(&self, py: Python<'_>) -> PyResult<()> {
-        if self.connections.load(Ordering::Relaxed) == 0 || self.tasks() == 0 {
+        if self.connections.load(Ordering::Relaxed) == 0 || self.tasks(py) == 0 {
             self.on_idle.call0(py)?;
         }
         Ok(())
@@ -359,12 +417,12 @@ impl Border {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let request = exchange.get();
-        let outcome = request.outcome();
+        let outcome = request.outcome(py);
         if !value.is_none() && outcome == Outcome::Complete {
             let text = format!("ASGI callable should return None, but returned '{value}'.");
             self.log.error(py, &text)?;
             request.retire_connection(py)?;
-        } else if request.is_disconnected() && outcome != Outcome::Complete {
+        } else if request.is_disconnected(py) && outcome != Outcome::Complete {
             request.abort(py)?;
         } else {
             match outcome {
@@ -392,7 +450,7 @@ impl Border {
         error: PyErr,
     ) -> PyResult<()> {
         let request = exchange.get();
-        let outcome = request.outcome();
+        let outcome = request.outcome(py);
         if !is_disconnect(&error.clone_ref(py).into_value(py).into_bound(py).into_any()) {
             self.log
                 .exception(py, "Exception in ASGI application\n", &error)?;
@@ -404,7 +462,7 @@ impl Border {
     /// An application has ended.
     pub fn ended(&self, py: Python<'_>, key: ExchangeKey) -> PyResult<()> {
         let (running, left) = {
-            let mut all = lock(&self.running);
+            let mut all = self.running.borrow(py);
             (all.remove(&key), all.len())
         };
         if running.is_some() && left == 0 {
@@ -423,6 +481,13 @@ impl Drop for Busy<'_> {
             place.set_idle();
         }
     }
+}
+
+/// The number of this thread, which the standard library does not give without counting a
+/// reference.
+fn this_thread() -> ThreadId {
+    thread_local!(static ID: ThreadId = std::thread::current().id());
+    ID.with(|id| *id)
 }
 
 /// How many exceptions are followed from one to what caused it.
@@ -457,7 +522,7 @@ pub fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
 
 /// The application failed to answer: the best that can still be done for its client.
 pub fn answer_failed(py: Python<'_>, request: &Exchange) -> PyResult<()> {
-    give_up(py, request, request.outcome())
+    give_up(py, request, request.outcome(py))
 }
 
 /// The same when it is known how far the response is.
@@ -488,10 +553,6 @@ pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Box
         let _ = head.push(name, value);
     }
     head
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The border, shared.

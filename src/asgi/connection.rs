@@ -2,8 +2,7 @@
 //! in a scope. Made once for each connection, shared by its exchanges.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -11,10 +10,13 @@ use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::mailbox::Address;
 use smolcorn_actors::messages::{End, Ends, ToConnection};
 
+use super::border::Border;
 use crate::http::HttpCommand;
 
 /// A connection, as the application's side knows it.
 pub struct ConnectionRecord {
+    /// The Python side that it belongs to.
+    pub border: Arc<Border>,
     /// Its number.
     pub id: ConnectionId,
     /// Where commands for it go.
@@ -32,14 +34,13 @@ pub struct ConnectionRecord {
 }
 
 impl ConnectionRecord {
-    /// Takes down a new connection. `unix_path` is where the server's unix socket is bound; its
-    /// own address may still show the name under which it was made.
+    /// Takes down a new connection.
     pub fn new(
         py: Python<'_>,
+        border: &Arc<Border>,
         id: ConnectionId,
         ends: &Ends,
         reply: Address<ToConnection<HttpCommand>>,
-        unix_path: Option<&Path>,
     ) -> PyResult<ConnectionRecord> {
         let (client, peer, client_text) = match &ends.peer {
             End::Inet(address) => {
@@ -53,7 +54,9 @@ impl ConnectionRecord {
         let server = match &ends.local {
             End::Inet(address) => client_tuple(py, &address.ip().to_string(), address.port())?,
             End::Unix(path) => {
-                let path = unix_path
+                // Its own address may still show the name under which it was made.
+                let path = border
+                    .unix_path(&ends.local)
                     .or(path.as_deref())
                     .map(|path| path.to_string_lossy());
                 PyTuple::new(
@@ -65,6 +68,7 @@ impl ConnectionRecord {
             }
         };
         Ok(ConnectionRecord {
+            border: Arc::clone(border),
             id,
             reply,
             client,

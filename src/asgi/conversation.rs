@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::border::{Border, ExchangeKey};
 use super::exchange::{Exchange, Sent};
+use super::waiter::Waiter;
 use super::websocket::WebSocket;
 
 /// An exchange or a WebSocket.
@@ -67,8 +68,8 @@ impl Conversation {
         }
     }
 
-    /// Makes a future that ends when there may be a message.
-    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// Makes a waiter that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
         match self {
             Conversation::Http(exchange) => exchange.get().wait_for_message(py),
             Conversation::WebSocket(socket) => socket.get().wait_for_message(py),

@@ -219,26 +219,33 @@ fn one_header(
     pair: &Bound<'_, PyAny>,
     take: &mut impl FnMut(&[u8], &[u8]) -> PyResult<()>,
 ) -> PyResult<()> {
-    let (name, value) = if let Ok(tuple) = pair.cast::<PyTuple>() {
-        tuple.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?
-    } else {
-        let items: Vec<Bound<'_, PyAny>> = pair.try_iter()?.collect::<PyResult<_>>()?;
-        let found = items.len();
-        match <[_; 2]>::try_from(items) {
-            Ok([name, value]) => (name, value),
-            Err(_) => {
-                return Err(PyTypeError::new_err(format!(
-                    "A header is a pair of name and value, not {found} items."
-                )));
-            }
-        }
-    };
+    if let Ok(tuple) = pair.cast::<PyTuple>()
+        && tuple.len() == 2
+    {
+        let (name, value) = (tuple.get_borrowed_item(0)?, tuple.get_borrowed_item(1)?);
+        return name_and_value(&name, &value, take);
+    }
+    let items: Vec<Bound<'_, PyAny>> = pair.try_iter()?.collect::<PyResult<_>>()?;
+    match items.as_slice() {
+        [name, value] => name_and_value(name, value, take),
+        _ => Err(PyTypeError::new_err(format!(
+            "A header is a pair of name and value, not {} items.",
+            items.len()
+        ))),
+    }
+}
+
+fn name_and_value(
+    name: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+    take: &mut impl FnMut(&[u8], &[u8]) -> PyResult<()>,
+) -> PyResult<()> {
     let name = name
         .cast::<PyBytes>()
-        .map_err(|_| not_bytes("name", &name))?;
+        .map_err(|_| not_bytes("name", name))?;
     let value = value
         .cast::<PyBytes>()
-        .map_err(|_| not_bytes("value", &value))?;
+        .map_err(|_| not_bytes("value", value))?;
     take(name.as_bytes(), value.as_bytes())
 }
 

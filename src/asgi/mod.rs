@@ -10,6 +10,7 @@
 //!   WsEvent -> websocket/ -> receive()      WsCommand <- websocket/ <- send(message)
 //!   conversation.rs   either of the two, for those that need not know which
 //!
+//!   waiter.rs   what send() and receive() wait on;   gil_cell.rs   where all keep their state
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
 //!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
@@ -21,6 +22,7 @@ pub mod border;
 pub mod connection;
 pub mod conversation;
 pub mod exchange;
+pub mod gil_cell;
 pub mod header_names;
 pub mod lent;
 pub mod log;
@@ -29,6 +31,7 @@ pub mod receive;
 pub mod scope;
 pub mod send;
 pub mod tls;
+pub mod waiter;
 pub mod websocket;
 
 pyo3::create_exception!(

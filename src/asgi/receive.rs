@@ -1,48 +1,52 @@
 //! What `receive()` returns: a coroutine that ends with the next message.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
+use super::gil_cell::{GilCell, Guard};
 use crate::trace::work::{Wait, waits_for};
 
 /// One call of `receive()`. It takes its message in the step in which it returns it, so that a
 /// cancelled wait loses none.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct ReceiveCall {
-    conversation: Mutex<Option<Conversation>>,
+    conversation: GilCell<Option<Conversation>>,
 }
 
 impl ReceiveCall {
     /// A call that has not begun.
     pub fn new(conversation: Conversation) -> ReceiveCall {
         ReceiveCall {
-            conversation: Mutex::new(Some(conversation)),
+            conversation: GilCell::new(Some(conversation)),
         }
     }
 
-    fn conversation(&self) -> MutexGuard<'_, Option<Conversation>> {
-        self.conversation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn conversation<'a>(&'a self, py: Python<'a>) -> Guard<'a, Option<Conversation>> {
+        self.conversation.borrow(py)
+    }
+
+    /// Ends the call.
+    fn end(&self, py: Python<'_>) {
+        let conversation = self.conversation(py).take();
+        drop(conversation);
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Step> {
-        let conversation = match &*self.conversation() {
+        let conversation = match &*self.conversation(py) {
             Some(conversation) => conversation.clone_ref(py),
             None => return Err(already_awaited("receive()")),
         };
         match conversation.take_message(py)? {
             Some(message) => {
-                *self.conversation() = None;
+                self.end(py);
                 Ok(Step::Return(message))
             }
             None => {
                 waits_for(Wait::Receive);
-                conversation.wait_for_message(py).map(Step::Yield)
+                let waiter = conversation.wait_for_message(py)?;
+                Ok(Step::Yield(waiter.into_any()))
             }
         }
     }
@@ -74,15 +78,16 @@ impl ReceiveCall {
     #[pyo3(signature = (error, value=None, _traceback=None))]
     fn throw(
         &self,
+        py: Python<'_>,
         error: &Bound<'_, PyAny>,
         value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        *self.conversation() = None;
+        self.end(py);
         Err(awaitable::thrown(error, value))
     }
 
-    fn close(&self) {
-        *self.conversation() = None;
+    fn close(&self, py: Python<'_>) {
+        self.end(py);
     }
 }

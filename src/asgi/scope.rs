@@ -5,7 +5,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::connection::{ConnectionRecord, client_tuple};
 use super::header_names::HeaderNames;
@@ -184,14 +184,11 @@ impl ScopeMaker {
     }
 
     fn headers<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(
-            py,
-            head.headers()
-                .map(|(name, value)| {
-                    PyTuple::new(py, [self.names.get(py, name), PyBytes::new(py, value)])
-                })
-                .collect::<PyResult<Vec<_>>>()?,
-        )
+        let list = PyList::empty(py);
+        for (name, value) in head.headers() {
+            list.append((self.names.get(py, name), PyBytes::new(py, value)))?;
+        }
+        Ok(list)
     }
 
     fn method<'py>(&self, py: Python<'py>, method: &str) -> Bound<'py, PyString> {

@@ -1,46 +1,45 @@
 //! What `send(message)` returns: a coroutine that ends when the message is taken.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 
 use super::awaitable;
 use super::conversation::Conversation;
 use super::exchange::Sent;
+use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
 use crate::trace::work::{Wait, waits_for};
 
 /// One call of `send()`. The message is looked at when the coroutine is first run, as with any
 /// `async def`; it waits while the connection has too much to write.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct SendCall {
-    call: Mutex<Option<(Conversation, Py<PyAny>)>>,
+    call: GilCell<Option<(Conversation, Py<PyAny>)>>,
 }
 
 impl SendCall {
     /// A call that has not begun.
     pub fn new(conversation: Conversation, message: Py<PyAny>) -> SendCall {
         SendCall {
-            call: Mutex::new(Some((conversation, message))),
+            call: GilCell::new(Some((conversation, message))),
         }
     }
 
-    fn call(&self) -> MutexGuard<'_, Option<(Conversation, Py<PyAny>)>> {
-        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    fn call<'a>(&'a self, py: Python<'a>) -> Guard<'a, Option<(Conversation, Py<PyAny>)>> {
+        self.call.borrow(py)
     }
 
-    /// A future to wait for, or `None` when the message was taken.
+    /// What to wait for, or `None` when the message was taken.
     fn step(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let Some((conversation, message)) = self.call().take() else {
+        let Some((conversation, message)) = self.call(py).take() else {
             return Err(already_awaited("send()"));
         };
         match conversation.accept(message.bind(py))? {
             Sent::Accepted => Ok(None),
-            Sent::Wait(future) => {
+            Sent::Wait(waiter) => {
                 waits_for(Wait::Send);
-                *self.call() = Some((conversation, message));
-                Ok(Some(future))
+                *self.call(py) = Some((conversation, message));
+                Ok(Some(waiter.into_any()))
             }
         }
     }
@@ -69,17 +68,18 @@ impl SendCall {
     #[pyo3(signature = (error, value=None, _traceback=None))]
     fn throw(
         &self,
+        py: Python<'_>,
         error: &Bound<'_, PyAny>,
         value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let call = self.call().take();
+        let call = self.call(py).take();
         drop(call);
         Err(awaitable::thrown(error, value))
     }
 
-    fn close(&self) {
-        let call = self.call().take();
+    fn close(&self, py: Python<'_>) {
+        let call = self.call(py).take();
         drop(call);
     }
 }

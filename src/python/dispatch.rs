@@ -22,6 +22,7 @@ use crate::asgi::connection::ConnectionRecord;
 use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::asgi::tls::TlsExtension;
+use crate::asgi::waiter::ends_the_loop;
 use crate::asgi::websocket::WebSocket;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
@@ -44,6 +45,8 @@ pub struct Dispatch {
 struct TaskMaker {
     /// `asyncio.Task` where it can start eagerly (3.12 and later).
     eager: Option<Py<PyAny>>,
+    /// The loop has a task factory of its own, which is to make our tasks as well.
+    has_factory: bool,
     /// `loop=…, eager_start=True`.
     eager_options: Py<PyDict>,
 }
@@ -73,19 +76,30 @@ impl Dispatch {
 
     /// Handles everything that is in the mailbox now. An error in one message does not keep the
     /// others from being handled; it is logged.
+    ///
+    /// # Errors
+    /// What the loop has to see: `SystemExit` or `KeyboardInterrupt` of a task that went on.
     pub fn deliver(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend(self.mailbox.drain_mail());
+        if !batch.is_empty() {
+            self.tasks.look_at_factory(py, &self.border)?;
+        }
+        let mut end = Ok(());
         for mail in batch.drain(..) {
             let (message, _handling) = mail.open(ActorName::Dispatch);
-            if let Err(error) = self.handle(py, message) {
-                self.border
-                    .log
-                    .exception(py, "Exception in the server\n", &error)?;
+            match self.handle(py, message) {
+                Ok(()) => {}
+                Err(error) if ends_the_loop(py, &error) => end = Err(error),
+                Err(error) => {
+                    let log = &self.border.log;
+                    log.exception(py, "Exception in the server\n", &error)?;
+                }
             }
         }
         self.batch = batch;
-        self.border.flush_heads(py)
+        self.border.flush_heads(py)?;
+        end
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
@@ -95,13 +109,7 @@ impl Dispatch {
                 ends,
                 reply,
             } => {
-                let record = ConnectionRecord::new(
-                    py,
-                    connection,
-                    &ends,
-                    reply,
-                    self.border.unix_path(&ends.local),
-                )?;
+                let record = ConnectionRecord::new(py, &self.border, connection, &ends, reply)?;
                 self.trace_connection(py, &record, "HTTP connection made")?;
                 self.connections.insert(connection, Arc::new(record));
                 self.count_connections();
@@ -258,13 +266,12 @@ impl Dispatch {
         if border
             .config
             .concurrency_max
-            .is_some_and(|max| border.tasks() >= max)
+            .is_some_and(|max| border.tasks(py) >= max)
         {
             return refuse_busy(py, border, &connection, request.stream, &logged);
         }
         let work = Work::of(connection.id, request.stream, &logged.head, false);
         let exchange = Exchange::new(
-            Arc::clone(border),
             connection,
             Opening {
                 stream: request.stream,
@@ -276,9 +283,12 @@ impl Dispatch {
             },
         );
         let key = exchange.key();
-        let conversation = Conversation::Http(Py::new(py, exchange)?);
+        let exchange = Bound::new(py, exchange)?;
+        let conversation = Conversation::Http(exchange.clone().unbind());
         let scope = scope.dict.into_any().unbind();
-        self.tasks.start(py, border, key, conversation, scope, work)
+        border.in_first_step(&exchange, || {
+            self.tasks.start(py, border, key, conversation, scope, work)
+        })
     }
 
     /// Starts the application for a WebSocket. `--limit-concurrency` does not hold for them, as
@@ -300,7 +310,7 @@ impl Dispatch {
             },
         };
         let work = Work::of(connection.id, handshake.stream, &logged.head, true);
-        let socket = WebSocket::new(Arc::clone(border), connection, handshake.stream, logged);
+        let socket = WebSocket::new(connection, handshake.stream, logged);
         let key = socket.key();
         let conversation = Conversation::WebSocket(Py::new(py, socket)?);
         let scope = scope.dict.into_any().unbind();
@@ -324,8 +334,20 @@ impl TaskMaker {
         let eager = py.version_info() >= (3, 12);
         Ok(TaskMaker {
             eager: eager.then(|| task.unbind()),
+            has_factory: false,
             eager_options: options.unbind(),
         })
+    }
+
+    /// Sees whether the loop has a task factory: once for each batch of messages, because one is
+    /// set when an application starts if ever.
+    fn look_at_factory(&mut self, py: Python<'_>, border: &Border) -> PyResult<()> {
+        if self.eager.is_some() {
+            let get_factory = intern!(py, "get_task_factory");
+            let factory = border.event_loop.bind(py).call_method0(get_factory)?;
+            self.has_factory = !factory.is_none();
+        }
+        Ok(())
     }
 
     /// Starts the task that calls the application. One that cannot finish at once is kept among
@@ -341,17 +363,10 @@ impl TaskMaker {
     ) -> PyResult<()> {
         let call = AppCall::new(conversation.clone_ref(py), scope, work);
         let call = Bound::new(py, call)?;
-        let event_loop = border.event_loop.bind(py);
         let eager = match &self.eager {
-            // A task factory that somebody installed is to be used for our tasks as well.
-            Some(task)
-                if event_loop
-                    .call_method0(intern!(py, "get_task_factory"))?
-                    .is_none() =>
-            {
-                task
-            }
+            Some(task) if !self.has_factory => task,
             _ => {
+                let event_loop = border.event_loop.bind(py);
                 let create = event_loop.getattr(intern!(py, "create_task"))?;
                 // A task copies the context that it is made in.
                 let task = if border.config.empty_context {
@@ -360,7 +375,7 @@ impl TaskMaker {
                     create.call1((&call,))?
                 };
                 let task = task.unbind();
-                border.keep(key, Running { conversation, task });
+                border.keep(py, key, Running { conversation, task });
                 return Ok(());
             }
         };
@@ -371,10 +386,10 @@ impl TaskMaker {
         } else {
             self.eager_options.bind(py).clone()
         };
-        let task = eager.bind(py).call((&call,), Some(&options))?;
-        if !call.get().has_ended() {
+        let task = border.step_application(py, || eager.bind(py).call((&call,), Some(&options)))?;
+        if !call.get().has_ended(py) {
             let task = task.unbind();
-            border.keep(key, Running { conversation, task });
+            border.keep(py, key, Running { conversation, task });
         }
         Ok(())
     }

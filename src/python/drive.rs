@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::LentObject;
 use pyo3::prelude::*;
 use smolcorn_actors::mailbox::Mailbox;
@@ -48,7 +49,7 @@ impl Drive {
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
-        released: &Mailbox<LentObject>,
+        released: &GilCell<Mailbox<LentObject>>,
     ) -> PyResult<Instant> {
         match self {
             #[cfg(unix)]
@@ -56,7 +57,7 @@ impl Drive {
             Drive::Threads(threads) => {
                 threads.waker.awake();
                 mailbox.wake_with(threads.waker.waker());
-                released.wake_with(threads.waker.waker());
+                released.borrow(py).wake_with(threads.waker.waker());
                 Ok(Instant::now())
             }
         }

@@ -167,7 +167,7 @@ impl Engine {
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
-        self.border.set_turn(Some(callable.clone_ref(py)));
+        self.border.set_turn(py, Some(callable.clone_ref(py)));
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
@@ -231,8 +231,8 @@ impl Engine {
 
     /// Requests whose applications have not ended.
     #[getter]
-    fn tasks(&self) -> usize {
-        self.border.tasks()
+    fn tasks(&self, py: Python<'_>) -> usize {
+        self.border.tasks(py)
     }
 
     /// The tasks of requests whose applications have not ended.
@@ -309,7 +309,7 @@ impl Engine {
                 self.border.log.warning(py, &complaint)?;
             }
         }
-        self.border.set_turn(None);
+        self.border.set_turn(py, None);
         self.border.access.close(py);
         Ok(())
     }

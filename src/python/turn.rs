@@ -25,6 +25,7 @@ use smolcorn_actors::trace;
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
+use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::LentObject;
 use crate::trace::timed;
 
@@ -39,7 +40,7 @@ pub struct Turn {
     /// Who polls the connections; set once, when the loop has been asked what it can do.
     drive: OnceLock<Drive>,
     /// Written bytes objects on their way to be released.
-    released: Mailbox<LentObject>,
+    released: GilCell<Mailbox<LentObject>>,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -65,7 +66,7 @@ impl Turn {
             border,
             dispatch: Mutex::new(dispatch),
             drive: OnceLock::new(),
-            released,
+            released: GilCell::new(released),
             timer: Mutex::new(None),
         }
     }
@@ -97,16 +98,15 @@ impl Turn {
         let busy = self.border.begins_turn(begun);
         let delivered = timed("messages", || dispatch.deliver(py));
         drop(busy);
-        delivered?;
         let more_work = timed("connections", || drive.finish(py));
         if let Some(turn) = traced {
             let border = &self.border;
             let connections = border.connections.load(Ordering::Relaxed);
-            border.counts.tell(connections, border.tasks());
+            border.counts.tell(connections, border.tasks(py));
             turn.finish("turn", &[]);
         }
 
-        self.released.drain().for_each(drop);
+        self.release(py);
         let now = Instant::now();
         self.border.access.end_of_turn(now);
         drop(in_turn);
@@ -114,7 +114,8 @@ impl Turn {
             self.border.arm(py)?;
         }
         drop(dispatch);
-        self.set_timer(py, now, drive.next_deadline())
+        self.set_timer(py, now, drive.next_deadline())?;
+        delivered
     }
 
     /// Sees that a turn comes when the next deadline passes.
@@ -159,8 +160,14 @@ impl Turn {
         if let Some(drive) = self.drive.get() {
             drive.close(py, &self.border)?;
         }
-        self.released.drain().for_each(drop);
+        self.release(py);
         Ok(())
+    }
+
+    /// Releases the bytes objects that are written.
+    fn release(&self, py: Python<'_>) {
+        let written: Vec<_> = self.released.borrow(py).drain().collect();
+        drop(written);
     }
 
     fn timer(&self) -> MutexGuard<'_, Option<Timer>> {

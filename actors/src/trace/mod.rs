@@ -86,8 +86,8 @@ pub fn now() -> u64 {
 /// The same for a point in time.
 pub fn nanos(at: Instant) -> u64 {
     let origin = *ORIGIN.get_or_init(Instant::now);
-    let since = at.saturating_duration_since(origin).as_nanos();
-    u64::try_from(since).unwrap_or(u64::MAX)
+    let since = at.saturating_duration_since(origin);
+    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
 }
 
 /// Tells of something that happens to `actor` now. Does nothing while tracing is off.

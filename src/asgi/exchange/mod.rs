@@ -18,27 +18,27 @@ mod receive_side;
 mod send_side;
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::awaitable;
 use super::connection::ConnectionRecord;
 use super::conversation::Conversation;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
+use crate::asgi::gil_cell::{GilCell, Guard};
+use crate::asgi::waiter::{Waiter, wake_all};
 use crate::http::head::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, StreamId};
 
 /// A request and its response, as the application's `send` and `receive` see them.
-#[pyclass(frozen, freelist = 256, module = "smolcorn._core")]
+#[pyclass(frozen, module = "smolcorn._core")]
 pub struct Exchange {
-    border: Arc<Border>,
     connection: Arc<ConnectionRecord>,
     stream: StreamId,
-    state: Mutex<State>,
+    state: GilCell<State>,
 }
 
 struct State {
@@ -54,8 +54,8 @@ struct State {
     body_missing_bytes: Option<u64>,
     /// Body bytes given to the connection and not yet with the kernel.
     unsent_bytes: u64,
-    /// Futures of `send()` calls that wait for credit.
-    senders: Vec<Py<PyAny>>,
+    /// Waiters of `send()` calls that wait for credit.
+    senders: Vec<Py<Waiter>>,
     /// Nothing can be written any more: `send()` raises.
     gone: bool,
 }
@@ -72,8 +72,8 @@ struct Inbound {
     expects_continue: bool,
     /// `receive()` says `http.disconnect` (once the body has been delivered).
     disconnected: bool,
-    /// Futures of `receive()` calls that wait.
-    receivers: Vec<Py<PyAny>>,
+    /// Waiters of `receive()` calls that wait.
+    receivers: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -104,8 +104,8 @@ pub enum ClientText {
 pub enum Sent {
     /// It is on its way.
     Accepted,
-    /// The connection has enough to write: wait for this future, then send again.
-    Wait(Py<PyAny>),
+    /// The connection has enough to write: wait for this, then send again.
+    Wait(Py<Waiter>),
 }
 
 /// What the response had come to when the application ended.
@@ -139,12 +139,11 @@ pub struct Opening {
 
 impl Exchange {
     /// Opens an exchange.
-    pub fn new(border: Arc<Border>, connection: Arc<ConnectionRecord>, opening: Opening) -> Self {
+    pub fn new(connection: Arc<ConnectionRecord>, opening: Opening) -> Self {
         Exchange {
-            border,
             connection,
             stream: opening.stream,
-            state: Mutex::new(State {
+            state: GilCell::new(State {
                 inbound: Inbound {
                     body: opening.body,
                     complete: opening.body_complete,
@@ -175,17 +174,17 @@ impl Exchange {
 
     /// The Python side that this exchange belongs to.
     pub fn border(&self) -> &Arc<Border> {
-        &self.border
+        &self.connection.border
     }
 
     /// Never held while Python runs.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.borrow(py)
     }
 
     fn command(&self, py: Python<'_>, command: HttpCommand) -> PyResult<()> {
         self.connection.command(command);
-        self.border.work_was_made(py)
+        self.border().work_was_made(py)
     }
 
     // --- what the connection tells -----------------------------------------------------------
@@ -193,7 +192,7 @@ impl Exchange {
     /// More of the body has come.
     pub fn body_came(&self, py: Python<'_>, data: Vec<u8>, last: bool) -> PyResult<()> {
         let receivers = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             if state.inbound.body.is_empty() {
                 state.inbound.body = data;
             } else {
@@ -208,7 +207,7 @@ impl Exchange {
     /// The client sends nothing more, or is gone altogether.
     pub fn disconnected(&self, py: Python<'_>, gone: bool) -> PyResult<()> {
         let (receivers, senders) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.inbound.disconnected = true;
             state.gone |= gone;
             let senders = if gone {
@@ -225,9 +224,9 @@ impl Exchange {
     /// So many body bytes more are with the kernel.
     pub fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
         let senders = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
-            if state.unsent_bytes > self.border.config.write_buffer_max / 4 {
+            if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
                 return Ok(());
             }
             mem::take(&mut state.senders)
@@ -257,29 +256,4 @@ impl LoggedRequest {
             ClientText::Forwarded(text) => text,
         }
     }
-}
-
-/// Those of `futures` that somebody still waits for, and `new`. Cancelled calls leave theirs
-/// behind, and an application may make any number of them.
-pub fn still_waiting(
-    py: Python<'_>,
-    futures: Vec<Py<PyAny>>,
-    new: &Py<PyAny>,
-) -> PyResult<Vec<Py<PyAny>>> {
-    let mut waiting = Vec::with_capacity(1);
-    for future in futures {
-        if !awaitable::is_done(py, &future)? {
-            waiting.push(future);
-        }
-    }
-    waiting.push(new.clone_ref(py));
-    Ok(waiting)
-}
-
-/// Ends the waits of all of `futures`.
-pub fn wake_all(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
-    for future in futures {
-        awaitable::wake(py, future)?;
-    }
-    Ok(())
 }

@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::{Exchange, Phase};
-use crate::asgi::awaitable;
+use crate::asgi::waiter::{Waiter, still_waiting};
 use crate::http::HttpCommand;
 
 impl Exchange {
     /// The next message for the application, or `None` when it has to wait.
     pub fn take_message(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let mut state = self.state();
+        let mut state = self.state(py);
         let done = matches!(state.phase, Phase::Done);
         let inbound = &mut state.inbound;
         let say_continue = mem::take(&mut inbound.expects_continue) && !inbound.complete;
@@ -53,13 +53,12 @@ impl Exchange {
         }
     }
 
-    /// Makes a future that ends when there may be a message.
-    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        let waiting = mem::take(&mut self.state().inbound.receivers);
-        let waiting = super::still_waiting(py, waiting, &future)?;
-        self.state().inbound.receivers.extend(waiting);
-        Ok(future)
+    /// Makes a waiter that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
+        let waiting = mem::take(&mut self.state(py).inbound.receivers);
+        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 }
 

@@ -6,12 +6,25 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use smolcorn_actors::outbox::Payload;
 
-use super::{Exchange, Outcome, Phase, Sent, wake_all};
+use super::{Exchange, Outcome, Phase, Sent};
 use crate::asgi::ClientDisconnected;
-use crate::asgi::awaitable;
 use crate::asgi::message::{self, Kind};
+use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
 use crate::http::HttpCommand;
 use crate::http::response::ResponseHead;
+
+/// What the order of messages says to one that comes now.
+enum Order {
+    Go,
+    /// It has to wait for credit.
+    Wait,
+    /// The response is complete.
+    Over,
+    /// The client is.
+    Gone,
+    /// Another one is due.
+    Expected(&'static str),
+}
 
 impl Exchange {
     /// Takes one message of the application.
@@ -19,13 +32,15 @@ impl Exchange {
         let py = slf.py();
         let exchange = slf.get();
         let (kind, name) = Kind::of(message)?;
-        if let Some(future) = exchange.check_order(py, kind, &name.to_string_lossy())? {
-            return Ok(Sent::Wait(future));
+        if let Some(waiter) =
+            exchange.check_order(py, kind, || name.to_string_lossy().into_owned())?
+        {
+            return Ok(Sent::Wait(waiter));
         }
         match kind {
             Kind::Start => exchange.start(slf, message::read_start(message)?)?,
             Kind::Body => {
-                let (body, more) = message::read_body(message, &exchange.border.released)?;
+                let (body, more) = message::read_body(message, &exchange.border().released)?;
                 exchange.body(py, body, more)?;
             }
             Kind::PathSend => exchange.path_send(py, message)?,
@@ -59,65 +74,76 @@ impl Exchange {
     ) -> PyResult<Sent> {
         let py = slf.py();
         let exchange = slf.get();
-        if !is_body && exchange.outcome() != Outcome::Complete {
+        if !is_body && exchange.outcome(py) != Outcome::Complete {
             return Err(PyRuntimeError::new_err(format!(
                 "Expected ASGI message '{expected}', but got '{name}'."
             )));
         }
-        if let Some(future) = exchange.check_order(py, Kind::Body, name)? {
-            return Ok(Sent::Wait(future));
+        if let Some(waiter) = exchange.check_order(py, Kind::Body, || name.to_owned())? {
+            return Ok(Sent::Wait(waiter));
         }
-        let (body, more) = message::read_body(message, &exchange.border.released)?;
+        let (body, more) = message::read_body(message, &exchange.border().released)?;
         exchange.body(py, body, more)?;
         Ok(Sent::Accepted)
     }
 
-    /// Whether a message of this kind may come now; a future when it must wait for credit.
-    fn check_order(&self, py: Python<'_>, kind: Kind, name: &str) -> PyResult<Option<Py<PyAny>>> {
-        let expected = {
-            let state = self.state();
-            match (&state.phase, kind) {
-                (Phase::Done, _) => {
-                    return Err(PyRuntimeError::new_err(format!(
-                        "Unexpected ASGI message '{name}' sent, after response already completed."
-                    )));
-                }
-                _ if state.gone => {
-                    return Err(ClientDisconnected::new_err(
-                        "The client has closed the connection.",
-                    ));
-                }
-                (Phase::AwaitStart, Kind::Start | Kind::Debug | Kind::EarlyHint)
-                | (Phase::Held(_), Kind::Body | Kind::PathSend | Kind::EarlyHint | Kind::Debug)
-                | (Phase::Trailers(_), Kind::Trailers) => return Ok(None),
-                (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => return Ok(None),
-                (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
-                    if state.unsent_bytes <= self.border.config.write_buffer_max {
-                        return Ok(None);
-                    }
-                    None
-                }
-                (Phase::AwaitStart, _) => Some("http.response.start"),
-                (Phase::Trailers(_), _) => Some("http.response.trailers"),
-                (Phase::Held(_) | Phase::Open { .. }, _) => Some("http.response.body"),
-            }
-        };
-        if let Some(expected) = expected {
-            return Err(PyRuntimeError::new_err(format!(
-                "Expected ASGI message '{expected}', but got '{name}'."
-            )));
+    /// Whether a message of this kind may come now; a waiter when it must wait for credit.
+    fn check_order(
+        &self,
+        py: Python<'_>,
+        kind: Kind,
+        name: impl Fn() -> String,
+    ) -> PyResult<Option<Py<Waiter>>> {
+        match self.order(py, kind) {
+            Order::Go => Ok(None),
+            Order::Wait => self.wait_for_credit(py).map(Some),
+            Order::Over => Err(PyRuntimeError::new_err(format!(
+                "Unexpected ASGI message '{}' sent, after response already completed.",
+                name()
+            ))),
+            Order::Gone => Err(ClientDisconnected::new_err(
+                "The client has closed the connection.",
+            )),
+            Order::Expected(expected) => Err(PyRuntimeError::new_err(format!(
+                "Expected ASGI message '{expected}', but got '{}'.",
+                name()
+            ))),
         }
-        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        let waiting = mem::take(&mut self.state().senders);
-        let waiting = super::still_waiting(py, waiting, &future)?;
-        self.state().senders.extend(waiting);
-        Ok(Some(future))
+    }
+
+    fn order(&self, py: Python<'_>, kind: Kind) -> Order {
+        let state = self.state(py);
+        match (&state.phase, kind) {
+            (Phase::Done, _) => Order::Over,
+            _ if state.gone => Order::Gone,
+            (Phase::AwaitStart, Kind::Start | Kind::Debug | Kind::EarlyHint)
+            | (Phase::Held(_), Kind::Body | Kind::PathSend | Kind::EarlyHint | Kind::Debug)
+            | (Phase::Trailers(_), Kind::Trailers)
+            | (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => Order::Go,
+            (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
+                if state.unsent_bytes <= self.border().config.write_buffer_max {
+                    Order::Go
+                } else {
+                    Order::Wait
+                }
+            }
+            (Phase::AwaitStart, _) => Order::Expected("http.response.start"),
+            (Phase::Trailers(_), _) => Order::Expected("http.response.trailers"),
+            (Phase::Held(_) | Phase::Open { .. }, _) => Order::Expected("http.response.body"),
+        }
+    }
+
+    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
+        let waiting = mem::take(&mut self.state(py).senders);
+        self.state(py).senders = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 
     /// Begins the response.
     pub fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
         {
-            let mut state = self.state();
+            let mut state = self.state(slf.py());
             // Where no body goes out none is counted: frameworks send one with a 204 or 304, and
             // the machine drops it.
             state.body_missing_bytes = if state.head_only || matches!(head.status(), 204 | 304) {
@@ -127,12 +153,12 @@ impl Exchange {
             };
             state.phase = Phase::Held(head);
         }
-        self.border.hold_head(slf)
+        self.border().hold_head(slf)
     }
 
     fn body(&self, py: Python<'_>, body: Payload, more: bool) -> PyResult<()> {
         let len = body.len() as u64;
-        let mut state = self.state();
+        let mut state = self.state(py);
         if let Some(missing) = &mut state.body_missing_bytes {
             if len > *missing {
                 return Err(PyRuntimeError::new_err(
@@ -181,7 +207,7 @@ impl Exchange {
         let done = matches!(state.phase, Phase::Done);
         drop(state);
         if let Some((request, status)) = started {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, status)?;
         }
         self.command(py, command)?;
@@ -195,7 +221,7 @@ impl Exchange {
 
     fn path_send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let (file, len_bytes) = message::read_path_send(message)?;
-        let declared = self.state().body_missing_bytes;
+        let declared = self.state(py).body_missing_bytes;
         if declared.is_some_and(|declared| declared != len_bytes) {
             return Err(PyRuntimeError::new_err(format!(
                 "The file of 'http.response.pathsend' has {len_bytes} bytes, but Content-Length \
@@ -205,7 +231,7 @@ impl Exchange {
         }
         self.flush_head(py)?;
         {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = match state.phase {
                 Phase::Open { trailers: true } => Phase::Trailers(Vec::new()),
                 _ => Phase::Done,
@@ -219,13 +245,13 @@ impl Exchange {
                 len_bytes,
             },
         )?;
-        let done = matches!(self.state().phase, Phase::Done);
+        let done = matches!(self.state(py).phase, Phase::Done);
         if done { self.completed(py) } else { Ok(()) }
     }
 
     fn trailers(&self, py: Python<'_>, mut lines: Vec<u8>, more: bool) -> PyResult<()> {
         {
-            let mut state = self.state();
+            let mut state = self.state(py);
             let Phase::Trailers(before) = &mut state.phase else {
                 return Ok(());
             };
@@ -248,7 +274,7 @@ impl Exchange {
 
     /// Sends a head that was held, without waiting for a body.
     pub fn flush_head(&self, py: Python<'_>) -> PyResult<()> {
-        let mut state = self.state();
+        let mut state = self.state(py);
         let head = match mem::replace(&mut state.phase, Phase::Done) {
             Phase::Held(head) => head,
             phase => {
@@ -262,7 +288,7 @@ impl Exchange {
         let request = state.request.take();
         drop(state);
         if let Some(request) = request {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, head.status())?;
         }
         self.command(
@@ -278,21 +304,21 @@ impl Exchange {
 
     fn completed(&self, py: Python<'_>) -> PyResult<()> {
         let (receivers, counted) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             (mem::take(&mut state.inbound.receivers), state.counted)
         };
         wake_all(py, &receivers)?;
         if !counted {
             return Ok(());
         }
-        self.border.response_completed(py)
+        self.border().response_completed(py)
     }
 
     // --- the end -----------------------------------------------------------------------------
 
     /// What the response has come to.
-    pub fn outcome(&self) -> Outcome {
-        match self.state().phase {
+    pub fn outcome(&self, py: Python<'_>) -> Outcome {
+        match self.state(py).phase {
             Phase::AwaitStart => Outcome::NotStarted,
             Phase::Held(_) => Outcome::Held,
             Phase::Open { .. } | Phase::Trailers(_) => Outcome::Incomplete,
@@ -301,20 +327,20 @@ impl Exchange {
     }
 
     /// True when the client is gone, wholly or as far as `receive()` is concerned.
-    pub fn is_disconnected(&self) -> bool {
-        let state = self.state();
+    pub fn is_disconnected(&self, py: Python<'_>) -> bool {
+        let state = self.state(py);
         state.gone || state.inbound.disconnected
     }
 
     /// Answers in the application's place. Only before anything went out.
     pub fn answer(&self, py: Python<'_>, head: Box<ResponseHead>, body: &[u8]) -> PyResult<()> {
         let request = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Done;
             state.request.take()
         };
         if let Some(request) = request {
-            self.border
+            self.border()
                 .log_access(py, &self.connection, &request, head.status())?;
         }
         self.command(
@@ -331,7 +357,7 @@ impl Exchange {
 
     /// Cuts the connection, because the response cannot be completed.
     pub fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.state().phase = Phase::Done;
+        self.state(py).phase = Phase::Done;
         self.command(
             py,
             HttpCommand::Abort {

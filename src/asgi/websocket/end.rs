@@ -27,7 +27,7 @@ impl WebSocket {
     /// The application returned.
     pub fn application_returned(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
-        let log = &self.border.log;
+        let log = &self.border().log;
         if !value.is_none() {
             let text = format!("ASGI callable should return None, but returned '{value}'.");
             log.error(py, &text)?;
@@ -43,20 +43,20 @@ impl WebSocket {
             }
             Unfinished::Response(exchange) => {
                 let exchange = exchange.get();
-                if exchange.outcome() != Outcome::Complete && !exchange.is_disconnected() {
+                if exchange.outcome(py) != Outcome::Complete && !exchange.is_disconnected(py) {
                     log.error(py, "ASGI callable returned without completing response.")?;
                     answer_failed(py, exchange)?;
                 }
             }
         }
-        self.border.ended(py, self.key())
+        self.border().ended(py, self.key())
     }
 
     /// The application raised.
     pub fn application_raised(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         let value = error.clone_ref(py).into_value(py).into_bound(py).into_any();
         if !is_disconnect(&value) {
-            let log = &self.border.log;
+            let log = &self.border().log;
             log.exception(py, "Exception in ASGI application\n", &error)?;
         }
         match self.unfinished(py) {
@@ -65,11 +65,11 @@ impl WebSocket {
             Unfinished::Handshake { .. } => self.refuse(py, 500, b"Internal Server Error")?,
             Unfinished::Response(exchange) => answer_failed(py, exchange.get())?,
         }
-        self.border.ended(py, self.key())
+        self.border().ended(py, self.key())
     }
 
     fn unfinished(&self, py: Python<'_>) -> Unfinished {
-        let state = self.state();
+        let state = self.state(py);
         match &state.phase {
             Phase::Denying(exchange) => Unfinished::Response(exchange.clone_ref(py)),
             Phase::Connecting => Unfinished::Handshake {

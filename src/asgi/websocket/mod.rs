@@ -18,16 +18,18 @@ mod send_side;
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use super::border::{Border, ExchangeKey};
 use super::connection::ConnectionRecord;
-use super::exchange::{Exchange, LoggedRequest, wake_all};
+use super::exchange::{Exchange, LoggedRequest};
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::conversation::Conversation;
+use crate::asgi::gil_cell::{GilCell, Guard};
+use crate::asgi::waiter::{Waiter, wake_all};
 use crate::http::{HttpCommand, StreamId};
 use crate::ws::{WsCommand, WsEvent};
 
@@ -40,10 +42,9 @@ const SERVICE_RESTART: u16 = 1012;
 /// A WebSocket, as the application's `send` and `receive` see it.
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct WebSocket {
-    border: Arc<Border>,
     connection: Arc<ConnectionRecord>,
     stream: StreamId,
-    state: Mutex<State>,
+    state: GilCell<State>,
 }
 
 struct State {
@@ -57,8 +58,8 @@ struct State {
     gone: bool,
     /// Bytes of messages given to the connection and not yet with the kernel.
     unsent_bytes: u64,
-    /// Futures of `send()` calls that wait for credit.
-    senders: Vec<Py<PyAny>>,
+    /// Waiters of `send()` calls that wait for credit.
+    senders: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -89,8 +90,8 @@ struct Inbound {
     taken: Taken,
     /// The application has just had `websocket.disconnect`.
     end_told: bool,
-    /// Futures of `receive()` calls that wait.
-    receivers: Vec<Py<PyAny>>,
+    /// Waiters of `receive()` calls that wait.
+    receivers: Vec<Py<Waiter>>,
 }
 
 /// What was taken and not acknowledged.
@@ -118,16 +119,14 @@ impl Incoming {
 impl WebSocket {
     /// A WebSocket whose handshake is to be answered.
     pub fn new(
-        border: Arc<Border>,
         connection: Arc<ConnectionRecord>,
         stream: StreamId,
         request: LoggedRequest,
     ) -> WebSocket {
         WebSocket {
-            border,
             connection,
             stream,
-            state: Mutex::new(State {
+            state: GilCell::new(State {
                 phase: Phase::Connecting,
                 inbound: Inbound {
                     connected: false,
@@ -155,17 +154,17 @@ impl WebSocket {
 
     /// The Python side that this belongs to.
     pub fn border(&self) -> &Arc<Border> {
-        &self.border
+        &self.connection.border
     }
 
     /// Never held while Python runs.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.borrow(py)
     }
 
     fn send_command(&self, py: Python<'_>, command: HttpCommand) -> PyResult<()> {
         self.connection.command(command);
-        self.border.work_was_made(py)
+        self.border().work_was_made(py)
     }
 
     fn command(&self, py: Python<'_>, command: WsCommand) -> PyResult<()> {
@@ -175,7 +174,7 @@ impl WebSocket {
 
     /// The exchange that answers the handshake, if that is how it is answered.
     fn denial(&self, py: Python<'_>) -> Option<Py<Exchange>> {
-        match &self.state().phase {
+        match &self.state(py).phase {
             Phase::Denying(exchange) => Some(exchange.clone_ref(py)),
             _ => None,
         }
@@ -197,14 +196,16 @@ impl WebSocket {
 
     fn message_came(&self, py: Python<'_>, message: Incoming) -> PyResult<()> {
         let (receivers, acknowledged) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             if matches!(state.phase, Phase::Open) {
                 state.inbound.queue.push_back(message);
             } else {
                 // Nobody will take it; the peer's close frame may stand behind it.
                 state.inbound.taken.add(&message);
             }
-            let acknowledged = state.inbound.acknowledge(self.border.config.ws_unread_max);
+            let acknowledged = state
+                .inbound
+                .acknowledge(self.border().config.ws_unread_max);
             (mem::take(&mut state.inbound.receivers), acknowledged)
         };
         if let Some(messages) = acknowledged {
@@ -216,9 +217,9 @@ impl WebSocket {
     /// So many bytes of messages more are with the kernel.
     fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
         let senders = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
-            if state.unsent_bytes > self.border.config.write_buffer_max / 4 {
+            if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
                 return Ok(());
             }
             mem::take(&mut state.senders)
@@ -229,7 +230,7 @@ impl WebSocket {
     /// It is over. What the application was told first counts.
     fn ended(&self, py: Python<'_>, end: End, gone: bool) -> PyResult<()> {
         let (receivers, senders) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             if state.end.is_none() {
                 state.end = Some(end);
                 state.gone = gone;

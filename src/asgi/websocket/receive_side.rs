@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{End, Inbound, Incoming, Taken, WebSocket};
-use crate::asgi::awaitable;
-use crate::asgi::exchange::still_waiting;
+use crate::asgi::waiter::{Waiter, still_waiting};
 use crate::ws::WsCommand;
 
 /// With so many bytes taken and not acknowledged, they are acknowledged at once.
@@ -17,7 +16,7 @@ const ACKNOWLEDGED_BYTES: usize = 16 * 1024;
 impl WebSocket {
     /// The next message for the application, or `None` when it has to wait.
     pub fn take_message(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let mut state = self.state();
+        let mut state = self.state(py);
         let inbound = &mut state.inbound;
         if !mem::replace(&mut inbound.connected, true) {
             drop(state);
@@ -25,7 +24,7 @@ impl WebSocket {
         }
         if let Some(message) = inbound.queue.pop_front() {
             inbound.taken.add(&message);
-            let acknowledged = inbound.acknowledge(self.border.config.ws_unread_max);
+            let acknowledged = inbound.acknowledge(self.border().config.ws_unread_max);
             drop(state);
             if let Some(messages) = acknowledged {
                 self.command(py, WsCommand::Consumed { messages })?;
@@ -46,17 +45,16 @@ impl WebSocket {
         disconnect_message(py, &end).map(Some)
     }
 
-    /// Makes a future that ends when there may be a message.
-    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        if self.state().end.is_some() {
-            awaitable::wake(py, &future)?;
-            return Ok(future);
+    /// Makes a waiter that ends when there may be a message.
+    pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
+        if self.state(py).end.is_some() {
+            Waiter::wake(waiter.bind(py))?;
+            return Ok(waiter);
         }
-        let waiting = mem::take(&mut self.state().inbound.receivers);
-        let waiting = still_waiting(py, waiting, &future)?;
-        self.state().inbound.receivers.extend(waiting);
-        Ok(future)
+        let waiting = mem::take(&mut self.state(py).inbound.receivers);
+        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 }
 

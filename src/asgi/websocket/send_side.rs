@@ -9,9 +9,9 @@ use smolcorn_actors::outbox::Payload;
 use super::message::{self, Data, Kind};
 use super::{End, Phase, WebSocket};
 use crate::asgi::ClientDisconnected;
-use crate::asgi::awaitable;
 use crate::asgi::border::plain_head;
-use crate::asgi::exchange::{Exchange, Opening, Sent, still_waiting, wake_all};
+use crate::asgi::exchange::{Exchange, Opening, Sent};
+use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
 use crate::http::HttpCommand;
 use crate::http::response::{ResponseHead, reason_phrase};
 use crate::ws::WsCommand;
@@ -44,7 +44,7 @@ impl WebSocket {
             Kind::Accept => self.open(py, message::read_accept(message)?)?,
             Kind::Close => self.close(py, message)?,
             Kind::Send => {
-                self.send_data(py, message::read_send(message, &self.border.released)?)?
+                self.send_data(py, message::read_send(message, &self.border().released)?)?
             }
             Kind::ResponseStart => self.deny(py, message)?,
             Kind::ResponseBody | Kind::Unknown => {}
@@ -54,7 +54,7 @@ impl WebSocket {
 
     /// Whether a message of this kind may come now.
     fn course(&self, py: Python<'_>, kind: Kind, name: &str) -> PyResult<Course> {
-        let state = self.state();
+        let state = self.state(py);
         let over = state.end.is_some();
         let wrong = |text: String| Err(PyRuntimeError::new_err(text));
         match (&state.phase, kind) {
@@ -74,7 +74,7 @@ impl WebSocket {
             (Phase::Open, Kind::Close) if over => Ok(Course::Ignore),
             (Phase::Open, Kind::Send) if over => Err(disconnected()),
             (Phase::Open, Kind::Send)
-                if state.unsent_bytes > self.border.config.write_buffer_max =>
+                if state.unsent_bytes > self.border().config.write_buffer_max =>
             {
                 Ok(Course::Wait)
             }
@@ -85,26 +85,25 @@ impl WebSocket {
         }
     }
 
-    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let future = awaitable::waiting_future(py, &self.border.event_loop)?;
-        let waiting = mem::take(&mut self.state().senders);
-        let waiting = still_waiting(py, waiting, &future)?;
-        self.state().senders.extend(waiting);
-        Ok(future)
+    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, self.border())?;
+        let waiting = mem::take(&mut self.state(py).senders);
+        self.state(py).senders = still_waiting(py, waiting, &waiter);
+        Ok(waiter)
     }
 
     /// Accepts the handshake.
     fn open(&self, py: Python<'_>, head: Box<ResponseHead>) -> PyResult<()> {
         let request = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Open;
             state.request.take()
         };
         let stream = self.stream;
         self.send_command(py, HttpCommand::Accept { stream, head })?;
         if let Some(request) = request {
-            let log = &self.border.log;
-            log.websocket_answered(py, &self.border, &self.connection, &request, "[accepted]")?;
+            let log = &self.border().log;
+            log.websocket_answered(py, self.border(), &self.connection, &request, "[accepted]")?;
             log.info(py, "connection open")?;
         }
         Ok(())
@@ -122,13 +121,13 @@ impl WebSocket {
                 (WsCommand::Binary(bytes), len)
             }
         };
-        self.state().unsent_bytes += len as u64;
+        self.state(py).unsent_bytes += len as u64;
         self.command(py, command)
     }
 
     /// Closes what is open, or refuses the handshake.
     fn close(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
-        let connecting = matches!(self.state().phase, Phase::Connecting);
+        let connecting = matches!(self.state(py).phase, Phase::Connecting);
         if connecting {
             return self.refuse(py, 403, b"");
         }
@@ -139,7 +138,7 @@ impl WebSocket {
     /// Begins the closing handshake.
     pub(super) fn say_close(&self, py: Python<'_>, code: u16, reason: String) -> PyResult<()> {
         let receivers = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Closed;
             state.end.get_or_insert(End {
                 code,
@@ -154,7 +153,7 @@ impl WebSocket {
     /// Answers the handshake with an error of our own.
     pub(super) fn refuse(&self, py: Python<'_>, status: u16, body: &[u8]) -> PyResult<()> {
         let (request, receivers) = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Closed;
             state.end.get_or_insert(End::abnormal());
             (
@@ -163,8 +162,8 @@ impl WebSocket {
             )
         };
         if let Some(request) = request.filter(|_| status != 500) {
-            let (log, status) = (&self.border.log, status.to_string());
-            log.websocket_answered(py, &self.border, &self.connection, &request, &status)?;
+            let (log, status) = (&self.border().log, status.to_string());
+            log.websocket_answered(py, self.border(), &self.connection, &request, &status)?;
         }
         self.log_rejection(py, status)?;
         self.send_command(
@@ -184,7 +183,6 @@ impl WebSocket {
         let head = message::read_denial(message)?;
         let status = head.status();
         let exchange = Exchange::new(
-            self.border.clone(),
             self.connection.clone(),
             Opening {
                 stream: self.stream,
@@ -197,13 +195,13 @@ impl WebSocket {
         );
         let exchange = Bound::new(py, exchange)?;
         let request = {
-            let mut state = self.state();
+            let mut state = self.state(py);
             state.phase = Phase::Denying(exchange.clone().unbind());
             state.request.take()
         };
         if let Some(request) = request {
-            let (log, status) = (&self.border.log, status.to_string());
-            log.websocket_answered(py, &self.border, &self.connection, &request, &status)?;
+            let (log, status) = (&self.border().log, status.to_string());
+            log.websocket_answered(py, self.border(), &self.connection, &request, &status)?;
         }
         self.log_rejection(py, status)?;
         exchange.get().start(&exchange, head)
@@ -212,7 +210,7 @@ impl WebSocket {
     fn log_rejection(&self, py: Python<'_>, status: u16) -> PyResult<()> {
         let phrase = reason_phrase(status);
         let text = format!("connection rejected ({status} {phrase})");
-        self.border.log.info(py, &text)
+        self.border().log.info(py, &text)
     }
 }
 
