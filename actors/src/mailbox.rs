@@ -68,6 +68,7 @@ pub struct Address<T> {
 
 impl<T> Address<T> {
     /// Sends `message`, of which no trace tells; gives it back when the actor has ended.
+    #[inline]
     pub fn send(&self, message: T) -> Result<(), T> {
         self.put(Mail::Plain(message))
     }
@@ -82,6 +83,7 @@ impl<T> Address<T> {
         self.sender.is_empty()
     }
 
+    #[inline]
     fn put(&self, mail: Mail<T>) -> Result<(), T> {
         self.sender
             .send(mail)
@@ -119,9 +121,9 @@ impl<T: Describe> Address<T> {
         let about = message.describe();
         let _sending = trace::sending(about.kind);
         let stamp = trace::sent(owner, about);
-        let sent = self.put(Mail::Traced(Box::new((message, stamp))));
-        trace::mailbox_length(owner, self.len());
-        sent
+        // Before the owner, on another thread, may have taken it.
+        trace::mailbox_length(owner, self.len() + 1);
+        self.put(Mail::Traced(Box::new((message, stamp))))
     }
 }
 
@@ -143,7 +145,7 @@ pub enum Mail<T> {
 }
 
 impl<T> Mail<T> {
-    #[inline]
+    #[inline(always)]
     fn into_message(self) -> T {
         match self {
             Mail::Plain(message) => message,
@@ -154,7 +156,8 @@ impl<T> Mail<T> {
 
 impl<T: Describe> Mail<T> {
     /// Takes the message out. `actor` handles it for as long as the second value lives.
-    #[inline]
+    // Messages are large; out of line they would be copied once more.
+    #[inline(always)]
     pub fn open(self, actor: ActorName) -> (T, Option<Box<Handling>>) {
         match self {
             Mail::Plain(message) => (message, None),

@@ -95,3 +95,24 @@ impl Describe for WsCommand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smolcorn_actors::mailbox::Mail;
+    use smolcorn_actors::messages::{ToConnection, ToDispatch};
+
+    use super::*;
+    use crate::http::machine::HttpMachine;
+
+    #[test]
+    fn tracing_makes_no_message_larger() {
+        assert_eq!(
+            size_of::<Mail<ToDispatch<HttpMachine>>>(),
+            size_of::<ToDispatch<HttpMachine>>()
+        );
+        assert_eq!(
+            size_of::<Mail<ToConnection<HttpCommand>>>(),
+            size_of::<ToConnection<HttpCommand>>()
+        );
+    }
+}
