@@ -161,7 +161,10 @@ def test_again_and_again_until_the_server_ends(start: Start) -> None:
 def test_what_cannot_be_looked_into() -> None:
     done = inspect(os.getpid())
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Error: Process {os.getpid()} is no smolcorn server that runs.\n"
+    assert (
+        done.stderr
+        == f"Error: Process {os.getpid()} is no smolcorn server that runs.\n"
+    )
     # Beyond what the kernel gives.
     done = inspect(4_194_305)
     assert (done.returncode, done.stderr) == (

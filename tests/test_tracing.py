@@ -22,7 +22,9 @@ Traced = Callable[..., Server]
 
 
 def get(path: str, *lines: str) -> bytes:
-    head = "".join(f"{line}\r\n" for line in (f"GET {path} HTTP/1.1", "Host: x", *lines))
+    head = "".join(
+        f"{line}\r\n" for line in (f"GET {path} HTTP/1.1", "Host: x", *lines)
+    )
     return f"{head}\r\n".encode()
 
 

@@ -32,7 +32,9 @@ def describe(thread: int, running: list[tuple[int, int, asyncio.Task[Any]]]) -> 
     lines = []
     frame = sys._current_frames().get(thread)
     if frame is not None and not _waits_for_events(frame):
-        lines.append("The event loop's thread is at (the last line is where it is now):")
+        lines.append(
+            "The event loop's thread is at (the last line is where it is now):"
+        )
         for entry in traceback.format_stack(frame):
             lines.extend(entry.rstrip().splitlines())
     for connection, number, task in running[:REQUESTS_SHOWN_MAX]:

@@ -4,7 +4,17 @@ import asyncio
 import os
 import time
 
-from apps.asgi import Receive, Routes, Scope, Send, answer, body, query, read_body, start
+from apps.asgi import (
+    Receive,
+    Routes,
+    Scope,
+    Send,
+    answer,
+    body,
+    query,
+    read_body,
+    start,
+)
 
 app = Routes()
 
