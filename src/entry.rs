@@ -127,7 +127,7 @@ pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
     #[cfg(unix)]
     crate::python::worker::join(py, config.graceful_shutdown_timeout)?;
     let settings = settings::to_python(py, config)?;
-    py.import("smolcorn.server")?
+    py.import("smolcorn.process")?
         .call_method1("run", (settings,))?
         .extract()
 }

@@ -1,13 +1,17 @@
 """Fixtures: the placements, servers of one's own, and servers that tests share."""
 
+import gc
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from harness.certificates import Authority
-from harness.server import Server, used_in_test
+from harness.certificates import Authority, Issued
+from harness.server import Server, environment, used_in_test
+from harness.workers import StartWorkers, wait_for_workers
 
 BARE = ("--no-date-header", "--no-server-header", "--no-access-log")
 """Options under which an answer is nothing but what the application and the framing make it."""
@@ -77,6 +81,18 @@ def start(launch: Start) -> Start:
     return start_server
 
 
+@pytest.fixture
+def start_workers(start: Start) -> StartWorkers:
+    """The same for servers of several processes."""
+
+    def start_server(app: str, count: int, *options: str, **settings: object) -> Server:
+        server = start(app, "--workers", str(count), *options, **settings)
+        wait_for_workers(server, count)
+        return server
+
+    return start_server
+
+
 class Pool:
     """Servers that live as long as the test run, one for each set of arguments."""
 
@@ -123,6 +139,29 @@ def pool() -> Iterator[Pool]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A CA of this run."""
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def issued(authority: Authority) -> Issued:
+    """A certificate for this machine, of whose files nobody changes any."""
+    return authority.issue("localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """For servers in this process: a folder without settings, no variables of whoever runs the
+    tests; afterwards the loggers are as they were."""
+    for name in {*os.environ} - {*environment()}:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    names = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(log, log.level, log.propagate, log.handlers[:]) for log in loggers]
+    yield
+    for log, level, propagate, handlers in before:
+        log.setLevel(level)
+        log.propagate, log.handlers = propagate, handlers
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

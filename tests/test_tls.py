@@ -18,18 +18,11 @@ from harness import ws
 from harness.certificates import Authority, Issued
 from harness.deadline import DEADLINE_SECONDS
 from harness.server import Server
-from harness.wire import TlsWire
+from harness.wire import GET, TlsWire
 
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 TLS12 = ssl.TLSVersion.TLSv1_2
 TLS13 = ssl.TLSVersion.TLSv1_3
-
-
-@pytest.fixture(scope="session")
-def issued(authority: Authority) -> Issued:
-    """The certificate of the shared servers."""
-    return authority.issue("localhost", "127.0.0.1")
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from cryptography.x509.oid import NameOID
 from conftest import Placement, Start
 from harness.certificates import Authority, Issued, key_pem, new_key
 from harness.server import Server
+from harness.wire import GET
 
 APP = "apps.wire:app"
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PASSWORD = "a long-ish p\u00e4ssword"
 PKCS8, TRADITIONAL = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
 
@@ -29,6 +29,7 @@ def serves(server: Server, authority: Authority) -> bool:
 
 @pytest.fixture
 def issued(authority: Authority) -> Issued:
+    """One whose files a test may change."""
     return authority.issue("localhost")
 
 

@@ -14,9 +14,9 @@ from conftest import BARE, Placement, Start
 from harness.certificates import Authority, Issued
 from harness.deadline import Deadline
 from harness.server import Server
+from harness.wire import GET
 
 APP = "apps.wire:app"
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LOOK_OFTEN = ("--ssl-reload-interval", "0.05")
 NEVER_LOOK = ("--ssl-reload-interval", "0")
 RELOADED = "INFO:     Certificates reloaded\n"

@@ -22,11 +22,6 @@ PIECE = bytes(MIB)
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
-@pytest.fixture(scope="session")
-def issued(authority: Authority) -> Issued:
-    return authority.issue("localhost")
-
-
 @pytest.fixture
 def server(start: Start, placement: Placement, issued: Issued) -> Iterator[Server]:
     """A server of the test's own, whose memory is looked at when the test is over."""

@@ -13,6 +13,7 @@ from harness.certificates import Authority
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.workers import (
+    StartWorkers,
     alive,
     ask,
     get,
@@ -28,9 +29,8 @@ APP = "apps.workers:app"
 
 
 @pytest.fixture
-def two(start: Start) -> Server:
-    server = start(APP, "--workers", "2")
-    wait_for_workers(server, 2)
+def two(start_workers: StartWorkers) -> Server:
+    server = start_workers(APP, 2)
     return server
 
 
@@ -94,9 +94,10 @@ def test_second_signal_forces(two: Server) -> None:
         assert two.wait() == 0
 
 
-def test_requests_are_cancelled_when_the_time_is_over(start: Start) -> None:
-    server = start(APP, "--workers", "2", "--timeout-graceful-shutdown", "1")
-    wait_for_workers(server, 2)
+def test_requests_are_cancelled_when_the_time_is_over(
+    start_workers: StartWorkers,
+) -> None:
+    server = start_workers(APP, 2, "--timeout-graceful-shutdown", "1")
     ticket = server.ticket()
     with server.connect() as wire:
         wire.send(get(f"/stubborn?ticket={ticket}"))
@@ -108,9 +109,8 @@ def test_requests_are_cancelled_when_the_time_is_over(start: Start) -> None:
         ]
 
 
-def test_worker_that_does_not_end_is_killed(start: Start) -> None:
-    server = start(APP, "--workers", "2", "--timeout-graceful-shutdown", "0")
-    wait_for_workers(server, 2)
+def test_worker_that_does_not_end_is_killed(start_workers: StartWorkers) -> None:
+    server = start_workers(APP, 2, "--timeout-graceful-shutdown", "0")
     ticket = server.ticket()
     with server.connect() as wire:
         wire.send(get(f"/block?seconds=600&ticket={ticket}"))
@@ -248,11 +248,10 @@ def test_killed_worker_costs_only_its_own_connections(two: Server) -> None:
 
 
 def test_worker_that_does_not_start_again_is_tried_later(
-    start: Start, tmp_path: Path
+    start_workers: StartWorkers, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
-    server = start(APP, "--workers", "2", env={"BROKEN_WHILE": str(broken)})
-    wait_for_workers(server, 2)
+    server = start_workers(APP, 2, env={"BROKEN_WHILE": str(broken)})
     for wire in one_connection_to_each(server, 2).values():
         wire.close()
     broken.touch()
@@ -268,9 +267,8 @@ def test_worker_that_does_not_start_again_is_tried_later(
     assert server.stop() == 0
 
 
-def test_frozen_worker_is_replaced(start: Start) -> None:
-    server = start(APP, "--workers", "2", "--timeout-worker-healthcheck", "1")
-    wait_for_workers(server, 2)
+def test_frozen_worker_is_replaced(start_workers: StartWorkers) -> None:
+    server = start_workers(APP, 2, "--timeout-worker-healthcheck", "1")
     frozen = min(workers(server))
     kill(frozen, signal.SIGSTOP)
     server.stderr.wait_for(
@@ -292,9 +290,10 @@ def test_killed_parent_leaves_nobody_behind(two: Server) -> None:
     two.stderr.wait_for_end()
 
 
-def test_killed_parent_leaves_no_blocked_worker_behind(start: Start) -> None:
-    server = start(APP, "--workers", "2", "--timeout-graceful-shutdown", "0")
-    wait_for_workers(server, 2)
+def test_killed_parent_leaves_no_blocked_worker_behind(
+    start_workers: StartWorkers,
+) -> None:
+    server = start_workers(APP, 2, "--timeout-graceful-shutdown", "0")
     ticket = server.ticket()
     with server.connect() as wire:
         wire.send(get(f"/block?seconds=600&ticket={ticket}"))
@@ -307,9 +306,10 @@ def test_killed_parent_leaves_no_blocked_worker_behind(start: Start) -> None:
 
 
 @pytest.mark.parametrize("gil", ["free", "held"])
-def test_blocked_worker_is_reported_and_left_alone(start: Start, gil: str) -> None:
-    server = start(APP, "--workers", "2", "--timeout-worker-healthcheck", "1")
-    wait_for_workers(server, 2)
+def test_blocked_worker_is_reported_and_left_alone(
+    start_workers: StartWorkers, gil: str
+) -> None:
+    server = start_workers(APP, 2, "--timeout-worker-healthcheck", "1")
     ticket = server.ticket()
     with server.connect() as wire:
         wire.send(get(f"/block?seconds=4&gil={gil}&ticket={ticket}"))

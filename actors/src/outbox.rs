@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::IoSlice;
 
 /// Pieces up to this length are copied into the piece before them, bytes.
-pub const COPY_MAX_BYTES: usize = 16 * 1024;
+pub const COPY_MAX_BYTES: usize = 4 * 1024;
 
 /// Bytes that belong to somebody else (the application's own object) and are given back when
 /// this is dropped.

@@ -44,7 +44,7 @@ def worker() -> Worker | None:
 class PidFile:
     """A file with the number of this process."""
 
-    def __init__(self, path: str) -> None:
+    def __new__(cls, path: str) -> PidFile:
         """Writes it. Raises OSError with the text to log."""
     def remove(self) -> None:
         """Removes it, unless another process has written its own. Harmless if repeated."""
@@ -117,6 +117,8 @@ class Tls:
     def reload(self) -> None:
         """Reads all files again; connections that stand are not touched. Raises
         ValueError with the text for the user; then everything is as before."""
+    def reconfigure(self, settings: NativeConfig) -> None:
+        """The same by what other settings say of TLS."""
 
 @final
 class Socket:
@@ -134,15 +136,15 @@ class Socket:
 class Engine:
     """Listeners, connections and requests of one application on one event loop."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         settings: Settings,
         event_loop: AbstractEventLoop,
         app: Callable[..., Any],
         state: dict[str, Any] | None,
         on_idle: Callable[[], None],
         on_limit: Callable[[], None],
-    ) -> None:
+    ) -> Engine:
         """`on_idle` is called whenever listeners, connections or tasks reach zero;
         `on_limit` once, when `limit_max_requests` requests are completed. Both on the
         loop's thread."""

@@ -10,20 +10,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import json
-import math
+import logging
 import os
 import socket
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from configparser import ConfigParser, RawConfigParser
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from smolcorn import environment, interfaces, loops
+from smolcorn import environment, interfaces, loops, values, worker
 from smolcorn.config import (
-    LOG_LEVELS,
     LOGGING_CONFIG,
     LoggingSettings,
     Settings,
@@ -39,7 +35,12 @@ from smolcorn.errors import (
 from smolcorn.options import Options, StrPath
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from typing_extensions import Unpack
+
+    from smolcorn._core import Tls
+    from smolcorn.lifespan import Lifespan
 
 App: TypeAlias = "Callable[..., Any] | str"
 Loop: TypeAlias = "str | loops.LoopFactory"
@@ -47,11 +48,10 @@ Loop: TypeAlias = "str | loops.LoopFactory"
 _IN_PYTHON = {"log_level", "log_config", "env_file", "app_dir", "python"}
 """Options whose values Python keeps; the core need not see them."""
 
+_OF_RELOAD = ("reload_dirs", "reload_includes", "reload_excludes")
+
 _OF_SUPERVISOR = ("workers", "reload")
 """What begins with these is the business of the process above."""
-
-_FOREVER = "4294967295"
-"""The longest time that the core takes, seconds."""
 
 _NOT_OPTIONS: dict[str, Any] = {
     "timeout_notify": 30,
@@ -59,6 +59,12 @@ _NOT_OPTIONS: dict[str, Any] = {
     "ssl_context_factory": None,
 }
 """Parameters that no command line has, with their defaults."""
+
+_NEEDS_NAME = (
+    "You must pass the application as an import string to enable 'reload' or 'workers'."
+)
+
+_logger = logging.getLogger("uvicorn.error")
 
 _FIRST = ("host", "port", "uds", "fd", "loop", "http", "http2", "ws")
 """Parameters that may be given by position, after the application."""
@@ -78,6 +84,7 @@ class Config:
         lifespan: Literal["auto", "on", "off"]
         workers: int
         reload: bool
+        reload_dirs: list[Path]
         log_level: str | int | None
         log_config: Any
         access_log: bool
@@ -116,14 +123,18 @@ class Config:
         """Whether `load()` has found the application."""
         self.loaded_app: Any = None
         """The application as the server calls it. May be replaced until it starts."""
-        self.ssl: None = None
-        """For programs that look: TLS is native code, and has no context to change."""
+        self.tls: Tls | None = None
+        """The certificates that a server shows, once one has started."""
+        self._ssl: SSLContext | None = None
         self._interface: interfaces.Interface = "asgi3"
         self._settings: Settings | None = None
         self._given = _fill(self, given)
         self.configure_logging()
         self._complete()
-        self._initial = dict(self.__dict__)
+        self._initial = {
+            name: [*value] if isinstance(value, list) else value
+            for name, value in self.__dict__.items()
+        }
         """What the attributes were before the program changed any."""
 
     @classmethod
@@ -136,7 +147,8 @@ class Config:
         config._given, config._initial = {}, {}
         config._interface = "asgi3"
         config._settings = settings
-        config.loaded, config.loaded_app, config.ssl = False, None, None
+        config.loaded, config.loaded_app = False, None
+        config.tls = config._ssl = None
         return config
 
     def settings(self) -> Settings:
@@ -145,11 +157,15 @@ class Config:
             return self._settings
         from smolcorn import _core
 
+        if self.ssl_context_factory is not None and self._ssl is None:
+            from smolcorn import ssl_context
+
+            self._ssl = ssl_context.made_by(self.ssl_context_factory, self)
         texts = [
             (name, text)
             for name in _core.defaults()
             if name not in _IN_PYTHON and not name.startswith(_OF_SUPERVISOR)
-            if (text := _texts(name, self.__dict__.get(name))) is not None
+            if (text := values.texts(name, self.__dict__.get(name))) is not None
         ]
         try:
             made = _core.settings(self.app if isinstance(self.app, str) else "", texts)
@@ -162,7 +178,7 @@ class Config:
             app=self.app,
             app_dir=self.app_dir,
             loop=made.loop if isinstance(self.loop, str) else self.loop,
-            log_config=_log_config(self.log_config),
+            log_config=values.log_config(self.log_config),
             log_level=self.log_level,
         )
 
@@ -173,7 +189,7 @@ class Config:
             return
         configure_logging(
             LoggingSettings(
-                log_config=_log_config(self.log_config),
+                log_config=values.log_config(self.log_config),
                 log_level=self.log_level,
                 access_log=self.access_log,
                 use_colors=self.use_colors,
@@ -197,6 +213,32 @@ class Config:
         return application.call
 
     @property
+    def lifespan_class(self) -> Callable[[Config], Lifespan]:
+        """What tells the application of start-up and shutdown."""
+        from smolcorn import lifespan
+
+        is_off = self.lifespan == "off"
+        return lifespan.LifespanOff if is_off else lifespan.LifespanOn
+
+    @property
+    def http_protocol_class(self) -> type:
+        """A name for the engine: the class that was given, or one without content."""
+        from smolcorn.compat.uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+        return self.http if isinstance(self.http, type) else AutoHTTPProtocol
+
+    @property
+    def ws_protocol_class(self) -> type | None:
+        """The same for WebSockets; None if they are switched off."""
+        from smolcorn.compat.uvicorn.protocols.websockets.auto import (
+            AutoWebSocketsProtocol,
+        )
+
+        if self.ws == "none" or self.interface == "wsgi":
+            return None
+        return self.ws if isinstance(self.ws, type) else AutoWebSocketsProtocol
+
+    @property
     def application(self) -> interfaces.Application:
         """What `load()` has found."""
         return interfaces.Application(self.loaded_app, self._interface)
@@ -212,15 +254,42 @@ class Config:
         """Binds, announces the address, and returns the socket, for
         `Server.serve(sockets=[...])`. Of a host with several addresses it takes the
         first. Raises BindError or ConfigError."""
-        from smolcorn import server
+        from smolcorn import serving
 
-        return server.bind_socket(self.settings())
+        return serving.bind_socket(self.settings())
 
     @property
     def is_ssl(self) -> bool:
         """Whether connections are encrypted."""
-        values = self.__dict__
-        return bool(values.get("ssl_keyfile") or values.get("ssl_certfile"))
+        names = ("ssl_keyfile", "ssl_certfile", "ssl_context_factory")
+        return any(self.__dict__.get(name) for name in names)
+
+    @property
+    def ssl(self) -> SSLContext | None:
+        """A context that says what the configuration says of TLS; None without it, and
+        before `load()`. Changes in it reach a server that runs (see ssl_context.py).
+
+        Raises what OpenSSL says of the files.
+        """
+        if self._ssl is None and self.loaded and self.is_ssl:
+            from smolcorn.ssl_context import ServerContext
+
+            self._ssl = ServerContext(self)
+        return self._ssl
+
+    @ssl.setter
+    def ssl(self, context: SSLContext | None) -> None:
+        if context is not self._ssl:
+            raise AttributeError(
+                "'ssl' cannot be replaced, because TLS is native code. Set "
+                "'ssl_certfile' and its like, or change the context that is there."
+            )
+
+    def tls_changed(self) -> None:
+        """Has a server that runs serve new connections by what the attributes say of
+        TLS now. Raises ValueError; then it goes on as before."""
+        if self.tls is not None:
+            self.tls.reconfigure(self.settings().native)
 
     @property
     def use_subprocess(self) -> bool:
@@ -240,22 +309,31 @@ class Config:
 
     @property
     def encoded_headers(self) -> list[tuple[bytes, bytes]]:
-        """`headers` as they go over the wire."""
-        split = (text.partition(":") for text in _texts("headers", self.headers) or [])
-        return [
+        """`headers` as they go over the wire, with that of the server."""
+        lines = values.texts("headers", self.headers) or []
+        encoded = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, _, value in split
+            for name, _, value in (line.partition(":") for line in lines)
         ]
+        if self.server_header and b"server" not in dict(encoded):
+            encoded.insert(0, (b"server", b"smolcorn"))
+        return encoded
+
+    @property
+    def reload_dirs_excludes(self) -> list[Path]:
+        """Those of `reload_excludes` that are folders."""
+        paths = (Path(text) for text in values.texts("", self.reload_excludes) or [])
+        return [path.resolve() for path in paths if path.is_dir()]
 
     def _complete(self) -> None:
         """Loads env files, and settles what they may say."""
-        environment.load_files(_texts("env_file", self.env_file) or [])
+        environment.load_files(values.texts("env_file", self.env_file) or [])
         from smolcorn import _core
 
         late = [
             (name, text)
             for name in ("workers", "forwarded_allow_ips")
-            if (text := _texts(name, self.__dict__[name])) is not None
+            if (text := values.texts(name, self.__dict__[name])) is not None
         ]
         try:
             native = _core.settings("", late).native.with_late_environment()
@@ -264,21 +342,29 @@ class Config:
         self.workers = native.workers or 1
         if self.__dict__["forwarded_allow_ips"] is None:
             self.__dict__["forwarded_allow_ips"] = native.forwarded_allow_ips
+        if self.should_reload and not self.reload_dirs:
+            self.reload_dirs = [Path.cwd()]
+        # Where several processes serve, the one above says it.
+        if not self.use_subprocess and any(self.__dict__[name] for name in _OF_RELOAD):
+            _logger.warning(
+                "Current configuration will not reload as not all conditions are met, "
+                "please refer to documentation."
+            )
 
     @contextlib.contextmanager
     def command_line(
         self, sockets: Sequence[socket.socket] = ()
     ) -> Iterator[list[str]]:
         """The command line that says what this program has said, and to serve on
-        `sockets`. Files that it names are there until the end of the block. Raises
-        ConfigError."""
+        `sockets`. It means that inside the block, where the files are that it names.
+        Raises ConfigError."""
         from smolcorn import _core
 
         if not isinstance(self.app, str):
+            raise ConfigError(_NEEDS_NAME, EXIT_STARTUP)
+        if self.ssl_context_factory is not None:
             raise ConfigError(
-                "You must pass the application as an import string to enable "
-                "'reload' or 'workers'.",
-                EXIT_STARTUP,
+                "'ssl_context_factory' cannot be handed to other processes."
             )
         said = {
             name: value
@@ -286,18 +372,26 @@ class Config:
             if name in _core.defaults()
             if name in self._given or value != self._initial.get(name)
         }
+        # Programs change the default in place.
+        said.setdefault("log_config", self.log_config)
         if sockets:
             if len(sockets) > 1:
                 raise ConfigError("Only one socket can be handed to other processes.")
             said["fd"] = sockets[0].fileno()
+        if self.app_dir is None:
+            # Not the working directory, which comes first on the command line.
+            said["app_dir"] = os.path.abspath(sys.path[0])
         with contextlib.ExitStack() as files:
+            files.enter_context(worker.program_handed_on())
             texts = []
             for name, value in said.items():
                 if name == "log_config" and not isinstance(value, (str, os.PathLike)):
-                    value = files.enter_context(_json_file(_log_config(value)))
+                    value = files.enter_context(
+                        values.json_file(values.log_config(value))
+                    )
                 if name == "log_level" and isinstance(value, int):
-                    value = _level_name(value)
-                if text := _texts(name, value):
+                    value = values.level_name(value)
+                if text := values.texts(name, value):
                     texts.append((name, text))
             yield _core.command_line(self.app, texts)
 
@@ -320,16 +414,24 @@ def run(
     handles it. Raises SystemExit if the server could not start, with the same status as
     the command line.
     """
-    from smolcorn import server
+    from smolcorn import process
 
+    if worker.is_importing():
+        raise RuntimeError(
+            "run() is called by a module that a worker imports to find the application. "
+            "Put the call below `if __name__ == '__main__':`."
+        )
     try:
         config = Config(app, host, port, uds, fd, loop, http, http2, ws, **options)
-        if config.use_subprocess:
+        if config.use_subprocess and not isinstance(app, str):
+            _logger.warning(_NEEDS_NAME)
+            status = EXIT_STARTUP
+        elif config.use_subprocess:
             status = _run_command_line(config)
         else:
-            status = server.run_config(config)
+            status = process.run_config(config)
     except StartupError as error:
-        status = server.report(error)
+        status = process.report(error)
     if status != EXIT_OK:
         sys.exit(status)
 
@@ -346,31 +448,29 @@ def _fill(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     """Sets the attributes, and returns what was given."""
     from smolcorn import _core
 
-    values = {**_NOT_OPTIONS, **_core.defaults()}
+    made = {**_NOT_OPTIONS, **_core.defaults()}
     # On the command line the working directory; a program has its own.
-    values["app_dir"] = None
-    values["log_config"] = LOGGING_CONFIG
-    del values["python"]
+    made["app_dir"] = None
+    made["log_config"] = LOGGING_CONFIG
+    del made["python"]
     for name in given:
-        if name not in values:
+        if name not in made:
             raise TypeError(f"Config() got an unexpected keyword argument '{name}'")
-    if given.get("ssl_context_factory") is not None:
-        raise ConfigError("'ssl_context_factory' is not available: TLS is native code.")
     try:
-        values.update(_core.surroundings())
+        made.update(_core.surroundings())
     except ValueError as error:
         raise ConfigError(str(error), EXIT_USAGE) from None
-    values.pop("python", None)
+    made.pop("python", None)
     given = {name: value for name, value in given.items() if _is_given(name, value)}
-    values.update(given)
-    if values["ws_ping_interval"] is None:
-        values["ws_ping_interval"] = 0.0
-    if values["ws_ping_timeout"] is None:
-        values["ws_ping_timeout"] = 0.0
-    values["reload_dirs"] = [
-        Path(text) for text in _texts("", values["reload_dirs"]) or []
-    ]
-    config.__dict__.update(values)
+    made.update(given)
+    if made["ws_ping_interval"] is None:
+        made["ws_ping_interval"] = 0.0
+    if made["ws_ping_timeout"] is None:
+        made["ws_ping_timeout"] = 0.0
+    for name in _OF_RELOAD:
+        made[name] = values.texts(name, made[name]) or []
+    made["reload_dirs"] = [Path(text) for text in made["reload_dirs"]]
+    config.__dict__.update(made)
     return given
 
 
@@ -378,92 +478,6 @@ def _is_given(name: str, value: Any) -> bool:
     """None says nothing, except where it says that something is not wanted."""
     may_be_none = ("log_config", "ws_ping_interval", "ws_ping_timeout")
     return value is not None or name in may_be_none
-
-
-def _texts(name: str, value: Any) -> list[str] | None:
-    """A value as the command line would have it; None: it is not there."""
-    if value is None:
-        return None
-    if name == "headers":
-        return [_header(line) for line in value]
-    if name == "uds_mode" and isinstance(value, int):
-        return [format(value, "o")]
-    if name == "forwarded_allow_ips" and not isinstance(value, str):
-        return [",".join(value)]
-    if isinstance(value, (list, tuple, set)):
-        return [_text(item) for item in value]
-    if name == "loop" and not isinstance(value, str):
-        return None
-    if name in ("http", "ws") and str(value).startswith("uvicorn.protocols."):
-        return ["auto"]
-    return [_text(value)]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, type):
-        engine: str | None = getattr(value, "smolcorn_engine", None)
-        return engine or f"{value.__module__}:{value.__qualname__}"
-    if isinstance(value, float) and math.isinf(value):
-        return _FOREVER
-    return str(value)
-
-
-def _header(line: str | Sequence[str | bytes]) -> str:
-    if isinstance(line, str):
-        return line
-    name, value = line
-    return f"{_text(name)}:{_text(value)}"
-
-
-def _log_config(
-    value: Any,
-) -> str | Mapping[str, Any] | RawConfigParser | Literal[False]:
-    """What `Settings` has for it."""
-    if value is None or value is False:
-        return False
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
-    if hasattr(value, "read"):
-        parser = ConfigParser()
-        parser.read_file(value)
-        return parser
-    return cast("str | Mapping[str, Any] | RawConfigParser", value)
-
-
-@contextlib.contextmanager
-def _json_file(config: Any) -> Iterator[str | None]:
-    """A file that says what a logging configuration says, for another process."""
-    if config is False or config is LOGGING_CONFIG:
-        yield None
-        return
-    try:
-        text = json.dumps(config)
-    except TypeError as error:
-        raise ConfigError(
-            f"'log_config' cannot be handed to another process: {error}. Use a file."
-        ) from None
-    descriptor, path = tempfile.mkstemp(prefix="smolcorn-log-", suffix=".json")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        yield path
-    finally:
-        os.unlink(path)
-
-
-def _level_name(number: int) -> str:
-    for name, value in LOG_LEVELS.items():
-        if value == number:
-            return name
-    raise ConfigError(
-        f"The log level {number} has no name, and other processes need one."
-    )
 
 
 def _signature(*, of_method: bool) -> inspect.Signature:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("uvicorn.error")
 
 
-def load(settings: Settings) -> None:
-    """Reads the files that the settings name, if there is TLS at all.
+def load(settings: Settings) -> Tls | None:
+    """Reads the files that the settings name; None if there is no TLS.
 
     Raises ConfigError.
     """
@@ -30,6 +30,7 @@ def load(settings: Settings) -> None:
         raise ConfigError(str(error), EXIT_STARTUP) from None
     if tls is not None and tls.warning is not None:
         _logger.warning("%s", tls.warning)
+    return tls
 
 
 @contextlib.contextmanager

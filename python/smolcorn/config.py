@@ -64,6 +64,9 @@ LOGGING_CONFIG: dict[str, Any] = {
 }
 """What logging is set to without `log_config`. Programs edit it before they start."""
 
+DEFAULT_LOGGING = copy.deepcopy(LOGGING_CONFIG)
+"""The same as nobody has edited it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

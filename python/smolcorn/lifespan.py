@@ -12,12 +12,15 @@ import asyncio
 import enum
 import logging
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smolcorn import worker
 from smolcorn.config import LifespanMode
 from smolcorn.interfaces import Application
 from smolcorn.types import Message
+
+if TYPE_CHECKING:
+    from smolcorn.api import Config
 
 _ANSWERS = {
     "lifespan.startup.complete",
@@ -218,3 +221,20 @@ class Lifespan:
             and not self._cancelled
             and (not self._was_told or self._spoke_otherwise)
         )
+
+
+class LifespanOn(Lifespan):
+    """That of a configuration, which it loads if nobody has."""
+
+    def __init__(self, config: Config) -> None:
+        if not config.loaded:
+            config.load()
+        super().__init__(config.application, config.lifespan)
+
+
+class LifespanOff(LifespanOn):
+    """The same where the application is told nothing."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._mode = "off"

@@ -1,7 +1,8 @@
 """The life of a server: start the application, bind, serve, drain, stop.
 
-Everything that happens for each connection or request is in the native core. Here
-nothing polls: whoever changes something wakes the one coroutine that waits.
+What it has while it serves is in serving.py; how requests are let to finish, in
+draining.py. Everything that happens for each connection or request is in the native
+core.
 """
 
 from __future__ import annotations
@@ -9,130 +10,36 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import dataclasses
-import gc
+import functools
 import logging
-import math
 import os
 import random
 import signal
 import socket
-import sys
 import time
-import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from smolcorn import certificates, environment, loops, signals, worker
-from smolcorn.config import Settings
-from smolcorn.errors import (
-    EXIT_ERROR,
-    EXIT_OK,
-    BindError,
-    LifespanError,
-    StartupError,
-)
-from smolcorn.lifespan import Lifespan
+from smolcorn import certificates, draining, loops, signals, worker
+from smolcorn.errors import BindError, LifespanError
 from smolcorn.listeners import Listener, ServerState
-from smolcorn.logging import bold, cyan
+from smolcorn.logging import cyan
+from smolcorn.serving import Serving
+from smolcorn.waiting import Waiter, from_now
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from smolcorn._core import Engine, Socket
+    from smolcorn._core import Engine
     from smolcorn.api import Config
-
-PATIENCE_SECONDS = 0.1
-"""How long a shutdown goes on before it says what it waits for."""
-
-CANCEL_SECONDS = 1.0
-"""How long cancelled requests may take to end before their connections are cut."""
+    from smolcorn.config import Settings
+    from smolcorn.lifespan import Lifespan
 
 TICK_SECONDS = 0.1
 """Between two calls of `on_tick()`, where somebody wants them."""
 
 _logger = logging.getLogger("uvicorn.error")
-
-
-def run(settings: Settings) -> int:
-    """Serves as a command line says, and returns the exit status.
-
-    After SIGTERM it does not return: the process dies of the signal when all is done,
-    unless somebody handles it.
-    """
-    from smolcorn.api import Config
-
-    worker.join()
-    worker.await_turn()
-    if settings.app_dir is not None:
-        sys.path.insert(0, settings.app_dir)
-    config = Config.of(settings)
-    try:
-        config.configure_logging()
-    except StartupError as error:
-        if worker.may_complain():
-            print(f"ERROR:    {error}", file=sys.stderr)
-        worker.report_failure(str(error))
-        return error.exit_code
-    try:
-        settings = environment.complete(settings)
-    except StartupError as error:
-        return report(error)
-    return run_config(Config.of(settings))
-
-
-def run_config(config: Config) -> int:
-    """Serves in this process, whose only purpose that is; returns the exit status."""
-    server = Server(config)
-    server.owns_process = True
-    try:
-        server.run()
-    except StartupError as error:
-        return report(error)
-    except KeyboardInterrupt:
-        return EXIT_OK
-    except SystemExit as error:
-        worker.report_failure(traceback.format_exc())
-        return _status_of(error)
-    except Exception as error:
-        if worker.may_complain():
-            sys.excepthook(type(error), error, error.__traceback__)
-        worker.report_failure(traceback.format_exc())
-        return EXIT_ERROR
-    return EXIT_OK
-
-
-def report(error: StartupError) -> int:
-    """Logs it, if nobody has, and returns the exit status."""
-    if not error.reported:
-        if worker.may_complain():
-            _logger.error("%s", error)
-        worker.report_failure(str(error))
-    return error.exit_code
-
-
-def bind_socket(settings: Settings) -> socket.socket:
-    """Binds, announces the address and returns the socket. Raises BindError."""
-    from smolcorn import _core
-
-    try:
-        bound = _core.bind(settings)
-    except OSError as error:
-        raise BindError(error, reported=False) from None
-    _announce(bound[:1])
-    made = socket.socket(fileno=socket.dup(bound[0].fileno()))
-    made.set_inheritable(True)
-    if made.family != getattr(socket, "AF_UNIX", None):
-        # That of a Unix socket would take its path along.
-        _close(bound)
-    else:
-        _kept.extend(bound)
-    return made
-
-
-_kept: list[Socket] = []
-"""Unix sockets whose paths must stay while the process lives."""
 
 
 class Server:
@@ -156,22 +63,17 @@ class Server:
         self._captured: list[int] = []
         self._capturing = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed = asyncio.Event()
-        """Something happened that a waiting condition may depend on."""
+        self._waiter = Waiter()
         self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         """Done when it has started, or cannot any more."""
         self._task: asyncio.Task[None] | None = None
         """Serves, if the server is used as a context manager."""
-        self._engine: Engine | None = None
         self._lifespan_to_stop: Lifespan | None = None
-        self._sockets: list[Socket] = []
         self._is_abandoned = False
         self._settings: Settings | None = None
         """What it serves by, once the application is loaded."""
-        self._serving = contextlib.ExitStack()
-        self._reporting = contextlib.ExitStack()
-        """Open while the loop is expected to run freely."""
-        """What ends with the engine."""
+        self._serving: Serving | None = None
+        """There as soon as the application has started."""
 
     @property
     def should_exit(self) -> bool:
@@ -181,7 +83,7 @@ class Server:
     @should_exit.setter
     def should_exit(self, value: bool) -> None:
         self._should_exit = value
-        self._wake()
+        self._waiter.wake()
 
     @property
     def force_exit(self) -> bool:
@@ -191,7 +93,16 @@ class Server:
     @force_exit.setter
     def force_exit(self, value: bool) -> None:
         self._force_exit = value
-        self._wake()
+        self._waiter.wake()
+
+    @functools.cached_property
+    def limit_max_requests(self) -> int | None:
+        """Completed requests after which it ends, with the jitter; None: no limit."""
+        settings = self._settings or self.config.settings()
+        limit = settings.limit_max_requests
+        if limit is None:
+            return None
+        return limit + random.randint(0, settings.limit_max_requests_jitter)
 
     @property
     def urls(self) -> list[str]:
@@ -223,11 +134,11 @@ class Server:
         more; `shutdown()` waits for the requests in flight.
         """
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
-            await self._live(sockets)
+            await self._serve(sockets)
 
     async def __aenter__(self) -> Server:
         """Starts on the running loop; signals stay the program's. Raises StartupError."""
-        self._task = asyncio.get_running_loop().create_task(self._live(None))
+        self._task = asyncio.get_running_loop().create_task(self._serve(None))
         try:
             await self.wait_started()
         except BaseException:
@@ -300,8 +211,15 @@ class Server:
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts the application, binds and begins to accept; not if it is told to
-        stop meanwhile. Raises LifespanError or BindError."""
-        assert self.lifespan is not None
+        stop meanwhile. Raises StartupError.
+
+        Programs may call it themselves, and `main_loop()` and `shutdown()` after it, in
+        the place of `serve()`.
+        """
+        self._enter_loop()
+        if self.lifespan is None:
+            self.lifespan = self.config.lifespan_class(self.config)
+        self._lifespan_to_stop = self.lifespan
         await self._start(self.lifespan)
         if self.lifespan.startup_failed and not self.lifespan.interrupted:
             worker.report_failure(self.lifespan.failure)
@@ -312,7 +230,7 @@ class Server:
             except OSError as error:
                 _logger.error("%s", error)
                 self._stop_accepting(sockets)
-                self._close_engine()
+                self._close()
                 await self._stop(self.lifespan)
                 raise BindError(error) from None
 
@@ -320,12 +238,13 @@ class Server:
         """Waits until the server is told to stop."""
         is_plain = type(self).on_tick is Server.on_tick
         if is_plain and self.config.callback_notify is None:
-            await self._until(lambda: self.should_exit)
+            await self._waiter.until(lambda: self.should_exit)
             return
         counter = 0
         while not await self.on_tick(counter):
             counter += 1
-            await self._until(lambda: self.should_exit, _from_now(TICK_SECONDS))
+            deadline = from_now(TICK_SECONDS)
+            await self._waiter.until(lambda: self.should_exit, deadline)
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second if a subclass has it, or if there is a
@@ -342,25 +261,29 @@ class Server:
         """Stops to accept, lets requests end, then shuts the application down. After
         the first time it does nothing."""
         was_abandoned, self._is_abandoned = self._is_abandoned, False
-        if self._engine is not None:
-            self._reporting.close()
+        serving, engine = self._serving, self._engine
+        if serving is not None and engine is not None:
+            serving.stop_reporting()
             _logger.info("Shutting down")
+            drain = draining.Drain(
+                engine, serving.settings, self._waiter, lambda: self.force_exit
+            )
             try:
-                begin = _from_now(0)
+                begin = from_now(0)
                 if not was_abandoned:
-                    begin = await self._take_leave(self._engine)
+                    begin = await drain.take_leave()
                 self._stop_accepting(sockets)
-                await self._drain(self._engine, begin)
+                await drain.finish(begin)
             finally:
-                self._close_engine()
+                self._close()
         lifespan, self._lifespan_to_stop = self._lifespan_to_stop, None
         if lifespan is not None:
             await self._stop(lifespan)
 
-    async def _live(self, sockets: list[socket.socket] | None) -> None:
+    async def _serve(self, sockets: list[socket.socket] | None) -> None:
         error: BaseException | None = None
         try:
-            await self._live_until_stopped(sockets)
+            await self._serve_until_stopped(sockets)
         except asyncio.CancelledError as cancelled:
             error = cancelled
             self._abandon(sockets)
@@ -372,17 +295,20 @@ class Server:
         finally:
             self._settle(error)
 
-    async def _live_until_stopped(self, sockets: list[socket.socket] | None) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._load()
+    async def _serve_until_stopped(self, sockets: list[socket.socket] | None) -> None:
+        self._enter_loop()
         self.install_signal_handlers()
         _log_process("Started server process")
-        self.lifespan = Lifespan(self.config.application, self.config.lifespan)
-        self._lifespan_to_stop = self.lifespan
         await self.startup(sockets=sockets)
         await self.main_loop()
         await self.shutdown(sockets=sockets)
         _log_process("Finished server process")
+
+    def _enter_loop(self) -> None:
+        """Loads what has not been, and notes the loop that it serves on."""
+        self._loop = asyncio.get_running_loop()
+        self._waiter.use(self._loop)
+        self._load()
 
     def _load(self) -> None:
         """Reads certificates and imports the application, if nobody has."""
@@ -390,7 +316,7 @@ class Server:
             return
         try:
             settings = self.config.settings()
-            certificates.load(settings)
+            self.config.tls = certificates.load(settings)
             if not self.config.loaded:
                 self.config.load()
             self._settings = settings
@@ -408,93 +334,50 @@ class Server:
 
     async def _start(self, lifespan: Lifespan) -> None:
         """Runs the application's start-up until it ends or a signal comes."""
-        if await self._finish(lifespan.startup(), unless=lambda: self.should_exit):
+        if await self._waiter.finish(
+            lifespan.startup(), unless=lambda: self.should_exit
+        ):
             return
-        await self._finish(lifespan.interrupt(), unless=lambda: self.force_exit)
+        await self._waiter.finish(lifespan.interrupt(), unless=lambda: self.force_exit)
         if lifespan.interrupted:
             _logger.info("Application startup interrupted.")
 
+    @property
+    def _engine(self) -> Engine | None:
+        """There while connections may be."""
+        return None if self._serving is None else self._serving.engine
+
     def _listen(self, sockets: list[socket.socket] | None) -> None:
         """Binds and begins to accept. Raises OSError."""
-        from smolcorn import _core
-
-        assert self.lifespan is not None
-        settings = self._settings_to_serve_by()
-        if sockets is None:
-            self._sockets = _core.bind(settings)
-            if settings.pid_file is not None and worker.current() is None:
-                pid_file = _core.PidFile(settings.pid_file)
-                self._serving.callback(pid_file.remove)
-        else:
-            numbers = [given.fileno() for given in sockets]
-            self._sockets = _core.adopt(settings, numbers)
-        if self.owns_process:
-            # What start-up has made stays; the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-        engine = self._engine = self.server_state.engine = _core.Engine(
-            settings,
-            asyncio.get_running_loop(),
-            self.config.application.call,
-            self.lifespan.state,
-            self._idle,
-            lambda: self._limit_reached(settings.limit_max_requests),
+        assert self._settings is not None and self.lifespan is not None
+        serving = self._serving = Serving(
+            self.config,
+            self._settings,
+            self.limit_max_requests,
+            owns_process=self.owns_process,
         )
-        engine.start(self._sockets)
-        if self.owns_process and signals.is_free("SIGUSR1"):
-            engine.answer_signal()
-        groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
-        self.servers = [Listener(group, engine.stop) for group in groups]
-        if engine.placement == "threads" and not settings.io_threads:
-            _logger.info(
-                "The event loop cannot watch descriptors. Using I/O threads instead."
-            )
-        self._serving.enter_context(
-            certificates.kept_fresh(settings, on_signal=self.owns_process)
+        self.server_state.engine = serving.begin(
+            sockets, self.lifespan, self._idle, self._limit_reached
         )
-        if sockets is None and worker.current() is None:
-            # Who hands sockets over has told of them.
-            _announce(self._sockets)
-        self._reporting.enter_context(
-            worker.reporting(settings.timeout_worker_healthcheck)
-        )
+        self.servers = serving.listeners
         self.started = True
         self._ready.set_result(None)
 
-    def _settings_to_serve_by(self) -> Settings:
-        """The settings with everything resolved that the core need not know about."""
-        assert self._settings is not None
-        settings = self._settings
-        limit = settings.limit_max_requests
-        if limit is not None:
-            limit += random.randint(0, settings.limit_max_requests_jitter)
-        return dataclasses.replace(
-            settings,
-            interface=self.config.application.interface,
-            limit_max_requests=limit,
-            limit_max_requests_jitter=0,
-        )
-
     def _stop_accepting(self, sockets: list[socket.socket] | None) -> None:
-        if self._engine is not None:
-            self._engine.stop()
-        _close(self._sockets)
-        for server in self.servers:
-            server.release()
+        if self._serving is not None:
+            self._serving.stop_accepting()
         for given in sockets or ():
             given.close()
 
-    def _close_engine(self) -> None:
-        self._reporting.close()
-        self._serving.close()
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
+    def _close(self) -> None:
+        """Ends what serves. Harmless if repeated."""
+        if self._serving is not None:
+            self._serving.close()
 
     def _give_up(self, sockets: list[socket.socket] | None) -> None:
         """Drops everything: an error has come between."""
         self._stop_accepting(sockets)
-        self._close_engine()
+        self._close()
         if self.lifespan is not None:
             self.lifespan.cancel()
 
@@ -510,21 +393,22 @@ class Server:
             self.lifespan.abandoned = True
         assert self._settings is not None
         seconds = self._settings.timeout_graceful_shutdown
-        asyncio.get_running_loop().call_later(seconds, self._close_engine)
+        asyncio.get_running_loop().call_later(seconds, self._close)
         self._idle()
 
     def _idle(self) -> None:
         """Listeners, connections or tasks have reached zero."""
-        self._changed.set()
+        self._waiter.changed()
         engine = self._engine
         if self._is_abandoned and engine is not None and self._loop is not None:
             if not (engine.listeners or engine.connections or engine.tasks):
                 # Not from inside the engine.
-                self._loop.call_soon(self._close_engine)
+                self._loop.call_soon(self._close)
 
-    def _limit_reached(self, limit: int | None) -> None:
+    def _limit_reached(self) -> None:
         _logger.info(
-            "Maximum request limit of %d exceeded. Terminating process.", limit
+            "Maximum request limit of %d exceeded. Terminating process.",
+            self.limit_max_requests,
         )
         if (member := worker.current()) is not None:
             # It goes on until another worker serves in its place.
@@ -532,163 +416,17 @@ class Server:
         else:
             self.should_exit = True
 
-    async def _take_leave(self, engine: Engine) -> float:
-        """Lets others know of the end while everything is still served. Returns when
-        the time for what is under way has begun."""
-        assert self._settings is not None
-        begin = _from_now(0)
-        if worker.leaves_alone():
-            await self._hand_over(engine, self._settings)
-        elif self._settings.drain_delay > 0:
-            # Until whoever sends requests here has heard of the end.
-            engine.drain()
-            await self._until(
-                lambda: self.force_exit, _from_now(self._settings.drain_delay)
-            )
-            begin = _from_now(0)
-        return begin
-
-    async def _hand_over(self, engine: Engine, settings: Settings) -> None:
-        """Leaves new connections to other workers, and gives clients of idle ones time
-        for one more request, whose answer tells them to go."""
-        engine.retire()
-        seconds = worker.idle_patience_of(
-            min(settings.timeout_keep_alive, settings.timeout_graceful_shutdown / 2)
-        )
-        await self._until(
-            lambda: engine.connections == 0 or self.force_exit, _from_now(seconds)
-        )
-
-    async def _drain(self, engine: Engine, begin: float) -> None:
-        """Lets connections and requests end; at half the time, tells streams to; when
-        it is over, ends them."""
-        assert self._settings is not None
-        loop = asyncio.get_running_loop()
-        seconds = worker.patience_of(self._settings.timeout_graceful_shutdown)
-        deadline = begin + seconds
-        warning = loop.call_at(begin + seconds / 2, engine.disconnect_streams)
-        try:
-            if await self._until_none(
-                # A listener ends with its last connection, and may be about to start
-                # some: those that waited to be accepted.
-                lambda: engine.listeners + engine.connections,
-                "connections to close",
-                deadline,
-            ):
-                await self._until_none(
-                    lambda: engine.tasks, "background tasks to complete", deadline
-                )
-        finally:
-            warning.cancel()
-        if engine.connections or engine.tasks:
-            await self._cut_off(engine)
-
-    async def _until_none(
-        self, count: Callable[[], int], what: str, deadline: float
-    ) -> bool:
-        """Waits until `count()` is zero. False if the deadline or a second signal came
-        first."""
-
-        def over() -> bool:
-            return count() == 0 or self.force_exit
-
-        if not await self._until(over, _from_now(PATIENCE_SECONDS)):
-            _logger.info("Waiting for %s. (CTRL+C to force quit)", what)
-            await self._until(over, deadline)
-        return count() == 0
-
-    async def _cut_off(self, engine: Engine) -> None:
-        """Cancels the requests that are left; then cuts their connections."""
-        if self.force_exit:
-            engine.cancel_tasks("Task cancelled, server was forced to quit")
-        else:
-            reason = "timeout graceful shutdown exceeded"
-            _logger.error("Cancel %d running task(s), %s", engine.tasks, reason)
-            engine.cancel_tasks(f"Task cancelled, {reason}")
-        await self._until(
-            lambda: not engine.connections and not engine.tasks,
-            _from_now(CANCEL_SECONDS),
-        )
-        if engine.connections or engine.tasks:
-            engine.abort()
-
     async def _stop(self, lifespan: Lifespan) -> None:
         """Runs the application's shutdown, unless there is no time for it."""
-        if self.force_exit or not await self._finish(
+        if self.force_exit or not await self._waiter.finish(
             lifespan.shutdown(), unless=lambda: self.force_exit
         ):
-            await self._finish(lifespan.abandon(), deadline=_from_now(CANCEL_SECONDS))
-
-    async def _finish(
-        self,
-        work: Coroutine[Any, Any, None],
-        unless: Callable[[], bool] = lambda: False,
-        deadline: float = math.inf,
-    ) -> bool:
-        """Runs `work` to its end; False if `unless` held or time was over before."""
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(lambda _: self._changed.set())
-        try:
-            await self._until(lambda: task.done() or unless(), deadline)
-            if not task.done():
-                return False
-            task.result()
-            return True
-        finally:
-            task.cancel()
-
-    async def _until(
-        self, condition: Callable[[], bool], deadline: float = math.inf
-    ) -> bool:
-        """Waits until `condition()` holds; False if the deadline came first."""
-        # The timer alone says when it is over: loops round its time differently.
-        expired = False
-
-        def expire() -> None:
-            nonlocal expired
-            expired = True
-            self._changed.set()
-
-        timer = None
-        if deadline < math.inf:
-            timer = asyncio.get_running_loop().call_at(deadline, expire)
-        try:
-            while not condition():
-                if expired:
-                    return False
-                self._changed.clear()
-                await self._changed.wait()
-            return True
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _wake(self) -> None:
-        # From a signal handler or another thread; the loop may be gone already.
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._changed.set)
+            await self._waiter.finish(
+                lifespan.abandon(), deadline=from_now(draining.CANCEL_SECONDS)
+            )
 
     def _in_a_hurry(self) -> bool:
         return self.force_exit or signal.SIGTERM in self._captured
-
-
-def _announce(sockets: list[Socket]) -> None:
-    for description in dict.fromkeys(bound.description for bound in sockets):
-        is_url = description.startswith(("http://", "https://"))
-        text = "Smolcorn running on %s (Press CTRL+C to quit)"
-        coloured = text.replace("%s", bold("%s")) if is_url else text
-        _logger.info(text, description, extra={"color_message": coloured})
-
-
-def _from_now(seconds: float) -> float:
-    """The running loop's time in so many seconds."""
-    return asyncio.get_running_loop().time() + seconds
-
-
-def _close(sockets: list[Socket]) -> None:
-    for bound in sockets:
-        bound.close()
 
 
 def _log_process(text: str) -> None:
@@ -697,13 +435,3 @@ def _log_process(text: str) -> None:
         os.getpid(),
         extra={"color_message": f"{text} [{cyan('%d')}]"},
     )
-
-
-def _status_of(error: SystemExit) -> int:
-    """The exit status that Python would give a process that ends with `error`."""
-    if error.code is None:
-        return EXIT_OK
-    if isinstance(error.code, int):
-        return error.code
-    print(error.code, file=sys.stderr)
-    return EXIT_ERROR

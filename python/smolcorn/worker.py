@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -28,18 +30,23 @@ HURRIED_IDLE_SECONDS = 0.02
 """The same for connections on which nothing has been asked: what was sent before their
 clients could know must have come."""
 
+PROGRAM_VARIABLE = "_SMOLCORN_PROGRAM"
+"""What the workers of a program need to be like it, as JSON."""
+
 _logger = logging.getLogger("uvicorn.error")
 
-
 _current: Worker | None = None
+_program: str | None = None
+"""What PROGRAM_VARIABLE has said."""
 
 
 def join() -> None:
     """Notes whether this process is a worker."""
     from smolcorn import _core
 
-    global _current
+    global _current, _program
     _current = _core.worker()
+    _program = os.environ.pop(PROGRAM_VARIABLE, None)
     if _current is not None:
         # A terminal sends it to all processes; the supervisor decides what follows.
         signal.signal(signal.SIGINT, _ignore)
@@ -48,6 +55,38 @@ def join() -> None:
 def current() -> Worker | None:
     """The worker that this process is; None where there is no supervisor."""
     return _current
+
+
+def is_importing() -> bool:
+    """Whether whoever asks is run by a worker that looks for its application. A worker's
+    main thread does nothing else before it serves."""
+    return (
+        current() is not None and threading.current_thread() is threading.main_thread()
+    )
+
+
+@contextlib.contextmanager
+def program_handed_on() -> Iterator[None]:
+    """Workers that are started inside are like this process: see `enter_program`."""
+    from multiprocessing import spawn
+
+    data = spawn.get_preparation_data("smolcorn-worker")
+    del data["authkey"]
+    os.environ[PROGRAM_VARIABLE] = json.dumps(data, default=os.fspath)
+    try:
+        yield
+    finally:
+        os.environ.pop(PROGRAM_VARIABLE, None)
+
+
+def enter_program() -> None:
+    """If a program has started this worker: takes over its `sys.path` and `sys.argv`, and
+    runs its main module under the name `__mp_main__`, as multiprocessing does and programs
+    expect. Raises what that module raises."""
+    if _current is not None and _program is not None:
+        from multiprocessing import spawn
+
+        spawn.prepare(json.loads(_program))
 
 
 def may_complain() -> bool:

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::tls::TlsServer;
+use super::settings::NativeConfig;
+use crate::tls::{TlsError, TlsServer};
 
 /// The certificates of a server.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -40,7 +41,19 @@ impl Tls {
 
     /// Reads all files again. Raises ValueError with the text for the user.
     fn reload(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.reload())
-            .map_err(|error| PyValueError::new_err(error.to_string()))
+        py.detach(|| self.0.reload()).map_err(refused)
     }
+
+    /// The same by what another configuration says of TLS. Raises ValueError with the text for
+    /// the user.
+    fn reconfigure(&self, py: Python<'_>, settings: &NativeConfig) -> PyResult<()> {
+        match &settings.config.tls {
+            Some(config) => py.detach(|| self.0.reconfigure(config)).map_err(refused),
+            None => Err(PyValueError::new_err("There is no certificate.")),
+        }
+    }
+}
+
+fn refused(error: TlsError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }

@@ -39,10 +39,12 @@ pub const PLAINTEXT_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 
 /// The server's side of TLS. It stays the same while the certificates in it are replaced.
 pub struct TlsServer {
-    config: TlsConfig,
+    config: RwLock<Arc<TlsConfig>>,
     secret: TicketSecret,
     served: RwLock<Arc<Served>>,
     watch: Mutex<Watch>,
+    /// Held by whoever reads files: the last one to ask is the last one to be served by.
+    reading: Mutex<()>,
 }
 
 impl TlsServer {
@@ -60,22 +62,40 @@ impl TlsServer {
         let watch = Watch::new(config.files());
         let served = Served::load(config, &secret)?;
         Ok(TlsServer {
-            config: config.clone(),
+            config: RwLock::new(Arc::new(config.clone())),
             secret,
             served: RwLock::new(Arc::new(served)),
             watch: Mutex::new(watch),
+            reading: Mutex::new(()),
         })
     }
 
     /// Reads all files again. New connections are served by them; those that stand are not
     /// touched. After an error everything is as before.
     pub fn reload(&self) -> Result<(), TlsError> {
+        let _one_at_a_time = self.begin_reading();
         // Before reading: what changes from now on is seen at the next look.
         self.watch().settle();
-        let served = Arc::new(Served::load(&self.config, &self.secret)?);
-        let mut current = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        *current = served;
+        self.serve(Served::load(&self.config(), &self.secret)?);
         Ok(())
+    }
+
+    /// The same by another configuration: from now on it is this one that is reloaded. The times
+    /// in it have been settled at the start.
+    pub fn reconfigure(&self, config: &TlsConfig) -> Result<(), TlsError> {
+        let _one_at_a_time = self.begin_reading();
+        let watch = Watch::new(config.files());
+        let served = Served::load(config, &self.secret)?;
+        *self.watch() = watch;
+        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(config.clone());
+        self.serve(served);
+        Ok(())
+    }
+
+    fn serve(&self, served: Served) {
+        let mut current = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(served);
     }
 
     /// True when files have changed since they were read, and not since the last look: whoever
@@ -90,8 +110,9 @@ impl TlsServer {
     }
 
     /// What it was told to do.
-    pub fn config(&self) -> &TlsConfig {
-        &self.config
+    pub fn config(&self) -> Arc<TlsConfig> {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&config)
     }
 
     /// What other processes need to accept this one's session tickets.
@@ -102,6 +123,10 @@ impl TlsServer {
     fn served(&self) -> Arc<Served> {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&served)
+    }
+
+    fn begin_reading(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(&self) -> MutexGuard<'_, Watch> {

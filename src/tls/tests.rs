@@ -396,6 +396,26 @@ fn reload_is_all_or_nothing() {
 }
 
 #[test]
+fn another_configuration_is_all_or_nothing_too() {
+    let of = |name: &str| TlsConfig {
+        certificates: vec![CertificateFiles {
+            certificate: file(&format!("{name}.pem")),
+            key: Some(file(&format!("{name}.key"))),
+        }],
+        ..TlsConfig::default()
+    };
+    let server = server(&of("localhost"));
+    let seen = || meet(&server, &any_client(), "localhost").unwrap().seen;
+    assert!(server.reconfigure(&of("no-such")).is_err());
+    assert_eq!(server.config().certificates, of("localhost").certificates);
+    server.reconfigure(&of("rsa")).unwrap();
+    assert_eq!(seen(), certificate("rsa.pem").to_vec());
+    server.reload().unwrap();
+    assert_eq!(seen(), certificate("rsa.pem").to_vec());
+    assert!(!server.has_changed());
+}
+
+#[test]
 fn the_answer_in_the_clear_has_the_length_that_it_says() {
     let text = std::str::from_utf8(PLAINTEXT_ANSWER).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();

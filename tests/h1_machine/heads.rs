@@ -1,6 +1,7 @@
 //! What a head may say, and what of it reaches the application.
 
-use crate::peer::{NOW_UNIX_SECONDS, Peer};
+use crate::peer::Peer;
+use crate::peer::scripted::NOW_UNIX_SECONDS;
 use smolcorn::config::{DefaultHeaders, HttpConfig};
 
 fn refused(request: impl AsRef<[u8]>) -> Option<u16> {

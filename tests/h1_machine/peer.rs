@@ -1,36 +1,18 @@
-//! A scripted client, kernel and application around one machine: what the connection actor does,
-//! without sockets or time.
+//! What the tests of the HTTP machine say to it, and read of it.
 
-use std::time::Duration;
+#[path = "../machine/scripted.rs"]
+pub mod scripted;
 
 use smolcorn::config::{DefaultHeaders, HttpConfig, HttpLimits};
 use smolcorn::http::response::ResponseHead;
 use smolcorn::http::{HttpCommand, HttpEvent, Request, StreamId, Warning};
-use smolcorn_actors::outbox::{Next, Outbox, Payload};
-use smolcorn_actors::protocol::{Close, DeadlineChange, Io, Protocol};
+use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::protocol::Close;
 
 use crate::{Machine, machine};
 
-/// Sunday, 6 November 1994, 08:49:37 GMT.
-pub const NOW_UNIX_SECONDS: u64 = 784_111_777;
-
-pub struct Peer {
-    machine: Machine,
-    outbox: Outbox,
-    events: std::collections::VecDeque<HttpEvent>,
-    deadline: Option<Duration>,
-    close: Close,
-    /// Sent by the client, not yet read by the actor.
-    socket: Vec<u8>,
-    /// Read by the actor, not yet taken by the machine.
-    shown: Vec<u8>,
-    eof: bool,
-    eof_shown: bool,
-    /// Written to the client, not yet looked at by the test.
-    wire: Vec<u8>,
-    /// While set, the kernel takes nothing.
-    stalled: bool,
-}
+/// With the HTTP machine.
+pub type Peer = scripted::Peer<Machine>;
 
 impl Peer {
     /// Without `date` and `server`, so that the tests can spell whole responses.
@@ -54,197 +36,12 @@ impl Peer {
     }
 
     pub fn with_config(config: HttpConfig) -> Peer {
-        let mut peer = Peer {
-            machine: machine(config),
-            outbox: Outbox::new(),
-            events: std::collections::VecDeque::new(),
-            deadline: None,
-            close: Close::Open,
-            socket: Vec::new(),
-            shown: Vec::new(),
-            eof: false,
-            eof_shown: false,
-            wire: Vec::new(),
-            stalled: false,
-        };
-        peer.call(|machine, io| machine.begin(io));
-        peer
-    }
-
-    fn call<T>(&mut self, act: impl FnOnce(&mut Machine, &mut Io<'_, HttpEvent>) -> T) -> T {
-        let mut events = Vec::new();
-        let mut deadline = DeadlineChange::Keep;
-        let result = act(
-            &mut self.machine,
-            &mut Io {
-                outbox: &mut self.outbox,
-                events: &mut events,
-                deadline: &mut deadline,
-                close: &mut self.close,
-                unix_seconds: NOW_UNIX_SECONDS,
-            },
-        );
-        self.events.extend(events);
-        match deadline {
-            DeadlineChange::Keep => {}
-            DeadlineChange::Clear => self.deadline = None,
-            DeadlineChange::Set(after) => self.deadline = Some(after),
-        }
-        result
-    }
-
-    /// Calls the machine, then goes on as the actor would: writes, and shows input again.
-    fn act(&mut self, act: impl FnOnce(&mut Machine, &mut Io<'_, HttpEvent>)) {
-        let wanted = self.machine.wants_input();
-        self.call(act);
-        self.go_on(wanted);
-    }
-
-    fn go_on(&mut self, wanted_before: bool) {
-        let mut show = !wanted_before;
-        loop {
-            if !self.stalled {
-                self.write(u64::MAX);
-            }
-            if self.close == Close::Abort || !self.machine.wants_input() {
-                return;
-            }
-            if !self.socket.is_empty() {
-                self.shown.append(&mut self.socket);
-                show = true;
-            }
-            if show && !self.shown.is_empty() {
-                show = false;
-                let shown = std::mem::take(&mut self.shown);
-                let used = self.call(|machine, io| machine.receive(&shown, io));
-                assert!(used <= shown.len(), "the machine took more than there was");
-                self.shown = shown[used..].to_vec();
-                continue;
-            }
-            if self.eof && !self.eof_shown {
-                self.eof_shown = true;
-                let unused = self.shown.len();
-                let wanted = self.machine.wants_input();
-                self.call(|machine, io| machine.receive_eof(unused, io));
-                show = !wanted;
-                continue;
-            }
-            return;
-        }
-    }
-
-    /// Lets the kernel take up to `max` bytes.
-    pub fn write(&mut self, max: u64) {
-        let mut left = max;
-        while left > 0 && !self.outbox.is_empty() {
-            let mut slices = [std::io::IoSlice::new(&[])];
-            let taken = match self.outbox.next(&mut slices) {
-                Next::Empty => return,
-                Next::Slices(_) => {
-                    let len = slices[0]
-                        .len()
-                        .min(usize::try_from(left).unwrap_or(usize::MAX));
-                    self.wire.extend_from_slice(&slices[0][..len]);
-                    len as u64
-                }
-                Next::File {
-                    file,
-                    offset,
-                    left: in_file,
-                } => {
-                    use std::io::{Read, Seek, SeekFrom};
-                    let len = in_file.min(left);
-                    let mut file = file.try_clone().unwrap();
-                    file.seek(SeekFrom::Start(offset)).unwrap();
-                    file.take(len).read_to_end(&mut self.wire).unwrap();
-                    len
-                }
-            };
-            left -= taken;
-            self.outbox.advance(taken);
-            let wanted = self.machine.wants_input();
-            self.call(|machine, io| machine.sent(taken, io));
-            if !wanted && self.machine.wants_input() && !self.shown.is_empty() {
-                let shown = std::mem::take(&mut self.shown);
-                let used = self.call(|machine, io| machine.receive(&shown, io));
-                self.shown = shown[used..].to_vec();
-            }
-        }
-    }
-
-    // The client.
-
-    /// Sends `bytes`, unless the client has said that it sends nothing more.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Peer {
-        if !self.eof {
-            self.socket.extend_from_slice(bytes.as_ref());
-        }
-        self.go_on(true);
-        self
-    }
-
-    /// The client says that it sends nothing more.
-    pub fn half_close(&mut self) {
-        self.eof = true;
-        self.go_on(true);
-    }
-
-    /// The connection breaks.
-    pub fn lose(&mut self) {
-        self.act(|machine, io| machine.lost(io));
+        Peer::of(machine(config))
     }
 
     /// What the client has got since the last call.
     pub fn wire(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.wire)).into_owned()
-    }
-
-    // The kernel and the clock.
-
-    pub fn stall(&mut self) {
-        self.stalled = true;
-    }
-
-    pub fn resume(&mut self) {
-        self.stalled = false;
-        self.go_on(self.machine.wants_input());
-    }
-
-    pub fn deadline(&self) -> Option<Duration> {
-        self.deadline
-    }
-
-    /// The deadline passes.
-    pub fn expire(&mut self) {
-        assert!(self.deadline.take().is_some(), "no deadline is set");
-        self.act(|machine, io| machine.deadline(io));
-    }
-
-    pub fn close(&self) -> Close {
-        self.close
-    }
-
-    pub fn wants_input(&self) -> bool {
-        self.machine.wants_input()
-    }
-
-    /// Bytes that the client has sent and the machine has not taken.
-    pub fn waiting(&self) -> usize {
-        self.socket.len() + self.shown.len()
-    }
-
-    pub fn unsent(&self) -> u64 {
-        self.outbox.len_bytes()
-    }
-
-    // The server and the application.
-
-    pub fn drain(&mut self) {
-        self.act(|machine, io| machine.drain(io));
-    }
-
-    pub fn command(&mut self, command: HttpCommand) {
-        self.act(|machine, io| machine.command(command, io));
+        String::from_utf8_lossy(&self.taken()).into_owned()
     }
 
     pub fn respond(&mut self, stream: StreamId, head: ResponseHead, body: &[u8], end: bool) {
@@ -271,10 +68,6 @@ impl Peer {
     pub fn body(&mut self, stream: StreamId, data: impl AsRef<[u8]>, end: bool) {
         let data = Payload::Owned(data.as_ref().to_vec());
         self.command(HttpCommand::Body { stream, data, end });
-    }
-
-    pub fn event(&mut self) -> Option<HttpEvent> {
-        self.events.pop_front()
     }
 
     #[track_caller]

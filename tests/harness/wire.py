@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.deadline import DEADLINE_SECONDS, Deadline
 
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ([^\r\n]*)\r\n")
 DATE = re.compile(
     rb"date: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\n"

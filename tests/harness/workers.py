@@ -4,12 +4,21 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Protocol
 
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.wire import Wire
 
 STARTED = "Application startup complete."
+
+
+class StartWorkers(Protocol):
+    """Starts a server of so many workers, and waits for all of them."""
+
+    def __call__(
+        self, app: str, count: int, *options: str, **settings: object
+    ) -> Server: ...
 
 
 def get(path: str) -> bytes:

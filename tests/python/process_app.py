@@ -69,10 +69,10 @@ if __name__ == "__main__":
     fake_core = importlib.import_module("fake_core")
     fake_core.install()
 
-    from smolcorn import server
+    from smolcorn import process
 
     options = dict(argument.split("=", 1) for argument in sys.argv[2:])
-    status = server.run(
+    status = process.run(
         fake_core.settings(
             f"process_app:{sys.argv[1]}",
             **{name: json.loads(value) for name, value in options.items()},

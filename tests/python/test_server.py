@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from smolcorn import loops, server
+from smolcorn import draining, loops, process
 from smolcorn.api import Config
 from smolcorn.errors import StartupError
 from smolcorn.interfaces import Application
@@ -65,12 +65,12 @@ def factory(request: pytest.FixtureRequest) -> loops.LoopFactory:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, nothing is said about waiting."""
-    monkeypatch.setattr(server, "PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 3600)
 
 
 @pytest.fixture
 def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -339,7 +339,7 @@ def test_requests_that_refuse_to_be_cancelled_are_cut_off(
     impatient: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "CANCEL_SECONDS", 0.001)
+    monkeypatch.setattr(draining, "CANCEL_SECONDS", 0.001)
     core.prepare = on_start(busy(0, 1), soon(interrupt))
     assert run(asyncio.new_event_loop, timeout_graceful_shutdown=0) == 0
     assert logs.lines[-3:] == [*SHUTDOWN, FINISHED]
@@ -417,7 +417,7 @@ def test_a_signal_interrupts_start_up(
 def test_a_second_signal_ends_a_start_up_that_refuses_to_be_interrupted(
     core: type[Core], logs: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CANCEL_SECONDS", 0.001)
+    monkeypatch.setattr(draining, "CANCEL_SECONDS", 0.001)
 
     async def stubborn(scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -607,7 +607,7 @@ def test_the_collector_skips_what_start_up_made(core: type[Core]) -> None:
 
 
 def status(name: str, **options: Any) -> int:
-    return server.run(settings(f"{__name__}:{name}", **options))
+    return process.run(settings(f"{__name__}:{name}", **options))
 
 
 def factory_that_exits() -> None:

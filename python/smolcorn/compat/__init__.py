@@ -2,6 +2,7 @@
 
 `install()` puts `smolcorn.compat.uvicorn` in the place of `uvicorn`;
 `python -m smolcorn.compat TOOL ARGUMENTS` runs a tool so, and its child processes too.
+There Hypercorn's `serve()` is ours as well, for tools that know no other server.
 """
 
 from __future__ import annotations
@@ -17,22 +18,30 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-_ALIAS = "uvicorn"
-_TARGET = f"{__name__}.uvicorn"
-
 
 def install() -> None:
     """Makes every later `import uvicorn`, and of its submodules, mean smolcorn's.
 
     Modules that have imported the real one keep it. May be called again.
     """
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    _install("uvicorn")
+    importlib.import_module("uvicorn")
+
+
+def install_serve() -> None:
+    """Has `hypercorn.asyncio.serve` serve by smolcorn, where Hypercorn is installed."""
+    _install("hypercorn.asyncio")
+
+
+def _install(alias: str) -> None:
+    finders = [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
+    if not any(finder.alias == alias for finder in finders):
+        sys.meta_path.insert(0, _Finder(alias))
+    target = f"{__name__}.{alias}"
     for name in [*sys.modules]:
-        if name == _ALIAS or name.startswith(f"{_ALIAS}."):
-            if not getattr(sys.modules[name], "__name__", "").startswith(_TARGET):
+        if name == alias or name.startswith(f"{alias}."):
+            if not getattr(sys.modules[name], "__name__", "").startswith(target):
                 del sys.modules[name]
-    importlib.import_module(_ALIAS)
 
 
 def install_in_children() -> None:
@@ -45,7 +54,10 @@ def install_in_children() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds our modules under uvicorn's names."""
+    """Finds our modules under the names of another package."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
 
     def find_spec(
         self,
@@ -53,9 +65,9 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname != _ALIAS and not fullname.startswith(f"{_ALIAS}."):
+        if fullname != self.alias and not fullname.startswith(f"{self.alias}."):
             return None
-        own = _TARGET + fullname.removeprefix(_ALIAS)
+        own = f"{__name__}.{fullname}"
         try:
             found = importlib.util.find_spec(own)
         except ModuleNotFoundError:

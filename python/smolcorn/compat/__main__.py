@@ -1,5 +1,5 @@
 """`python -m smolcorn.compat TOOL ARGUMENTS`: runs a tool with smolcorn in the place of
-uvicorn. TOOL is a console script (`fastapi`), a module, or a Python file."""
+uvicorn, and of Hypercorn's `serve()`. TOOL is a console script (`fastapi`), a module, or a Python file."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def main(argv: list[str]) -> object:
         print(USAGE, end="", file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
     compat.install()
+    compat.install_serve()
     compat.install_in_children()
     tool = argv[0]
     sys.argv = argv

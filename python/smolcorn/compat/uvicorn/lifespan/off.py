@@ -1,20 +1,5 @@
 """`uvicorn.lifespan.off`."""
 
-from typing import Any
-
-
-class LifespanOff:
-    """Tells an application nothing."""
-
-    def __init__(self, config: Any) -> None:
-        self.should_exit = False
-        self.state: dict[str, Any] = {}
-
-    async def startup(self) -> None:
-        """Does nothing."""
-
-    async def shutdown(self) -> None:
-        """Does nothing."""
-
+from smolcorn.lifespan import LifespanOff
 
 __all__ = ["LifespanOff"]

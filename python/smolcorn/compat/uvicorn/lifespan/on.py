@@ -1,5 +1,5 @@
 """`uvicorn.lifespan.on`."""
 
-from smolcorn.lifespan import Lifespan as LifespanOn
+from smolcorn.lifespan import LifespanOn
 
 __all__ = ["LifespanOn"]

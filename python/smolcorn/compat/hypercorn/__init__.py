@@ -1,0 +1,1 @@
+"""Parts of Hypercorn that tools serve by."""
