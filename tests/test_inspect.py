@@ -76,7 +76,7 @@ def test_where_the_loop_hangs(
     server = start(APP, *placement.options)
     with server.connect() as wire:
         wire.send(get(f"/block?until={gate}"))
-        text = wait_for(server, "in blocked_here")
+        text = wait_for(server, r"^dispatch +busy (.*\n)*.*in blocked_here")
         assert re.search(r"^dispatch +busy ", text, re.MULTILINE)
         assert re.search(
             r"^dispatch has been busy for \d+\.\d{3} s, and runs the application for request 1 of "
