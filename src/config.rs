@@ -79,6 +79,8 @@ pub struct Config {
     pub limit_max_requests_jitter: u64,
     /// Processes that serve; `None` until the late environment has been read.
     pub workers: Option<u32>,
+    /// Import the application in one process, and fork the workers from it.
+    pub preload: bool,
     /// Whether, and how, the application is started anew when files change.
     pub reload: Reload,
     /// How long a worker may be silent. One process has nobody that asks it.
@@ -88,7 +90,7 @@ pub struct Config {
 
     /// How long SIGTERM leaves the server accepting, while its health path says 503.
     pub drain_delay: Duration,
-    /// Path that the server answers by itself: 200, or 503 while it drains.
+    /// Path that the server answers by itself: 200, or 503 while it starts or drains.
     pub health_path: Option<String>,
     /// Resident memory at which a worker is replaced, MiB.
     pub worker_memory_max_mib: Option<u64>,
@@ -153,6 +155,7 @@ impl Default for Config {
             limit_max_requests: None,
             limit_max_requests_jitter: 0,
             workers: None,
+            preload: false,
             reload: Reload::default(),
             worker_healthcheck_timeout: Duration::from_secs(5),
             graceful_shutdown_timeout: Duration::from_secs(30),

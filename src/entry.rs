@@ -21,6 +21,10 @@ use crate::supervisor::log::Log;
 #[cfg(unix)]
 use crate::supervisor::{self, Plan, worker};
 
+/// Exit code of a process whose environment says what only a supervisor may say.
+#[cfg(unix)]
+const EXIT_NOT_FOR_US: i32 = 1;
+
 /// What a command line came to before anything is served.
 pub enum Request {
     /// Serve.
@@ -38,6 +42,15 @@ pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
         return Request::Exit(inspect::run(rest));
     }
     match cli::parse(argv, variable, read_project, program) {
+        #[cfg(unix)]
+        Parsed::Run(mut config) => match supervisor::secrets::complete(&mut config) {
+            Ok(()) => Request::Serve(config),
+            Err(error) => {
+                print_quietly(&mut std::io::stderr(), &error.to_string());
+                Request::Exit(EXIT_NOT_FOR_US)
+            }
+        },
+        #[cfg(not(unix))]
         Parsed::Run(config) => Request::Serve(config),
         Parsed::Print { text, exit_code } => {
             print_quietly(&mut std::io::stdout(), &text);
@@ -122,6 +135,15 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     several.map(Supervision::Workers)
 }
 
+/// Of `words`, which are the arguments `argv` in whatever form, those that may stand in the
+/// command line of another process.
+#[cfg(unix)]
+pub fn without_secrets<'a, T>(words: &'a [T], argv: &[String]) -> impl Iterator<Item = &'a T> {
+    let secret = cli::words_of(argv, supervisor::secrets::OPTION);
+    let numbered = words.iter().enumerate();
+    numbered.filter_map(move |(index, word)| (!secret.contains(&index)).then_some(word))
+}
+
 /// Serves until told to stop. Returns the exit code.
 pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
     #[cfg(unix)]
@@ -157,7 +179,8 @@ pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
     }
 }
 
-/// Is the parent of other processes, each of which is this interpreter with the same command line. Python stays as it is meanwhile: no thread of it is stopped, and none is needed.
+/// Is the parent of other processes, each of which is this interpreter with the same command
+/// line. Python stays as it is meanwhile: no thread of it is stopped, and none is needed.
 #[cfg(unix)]
 fn supervise(
     py: Python<'_>,
@@ -168,11 +191,12 @@ fn supervise(
     let helper = py.import("smolcorn.worker")?;
     let mut arguments: Vec<String> = helper.call_method0("interpreter_arguments")?.extract()?;
     arguments.extend(["-m".to_owned(), "smolcorn".to_owned()]);
-    arguments.extend_from_slice(argv);
+    arguments.extend(without_secrets(argv, argv).cloned());
     let program = WorkerProgram {
         path: py.import("sys")?.getattr("executable")?.extract()?,
         name: None,
         arguments: arguments.into_iter().map(Into::into).collect(),
+        key_password: supervisor::secrets::of(config),
     };
     let signals = helper.call_method0("signals_left_alone")?;
     signals.call_method0("__enter__")?;

@@ -11,7 +11,7 @@ use smolcorn::config::Config;
 use smolcorn::entry::Supervision;
 use smolcorn::entry::{self, Request};
 #[cfg(unix)]
-use smolcorn::supervisor::child::WorkerProgram;
+use smolcorn::supervisor::{child::WorkerProgram, secrets};
 
 mod embed;
 
@@ -37,7 +37,7 @@ fn run(argv: &[OsString]) -> i32 {
     };
     #[cfg(unix)]
     if let Some(supervision) = entry::supervised(&config) {
-        return supervise(&config, supervision, argv);
+        return supervise(&config, supervision, argv, &arguments);
     }
     match embed::start(config.python.as_deref(), argv) {
         Ok(interpreter) => {
@@ -54,11 +54,18 @@ fn run(argv: &[OsString]) -> i32 {
 /// Is the parent of other processes, each of which is this program with the same command line.
 /// Python is never started.
 #[cfg(unix)]
-fn supervise(config: &Config, supervision: Supervision, argv: &[OsString]) -> i32 {
+fn supervise(
+    config: &Config,
+    supervision: Supervision,
+    argv: &[OsString],
+    arguments: &[String],
+) -> i32 {
+    let words = argv.get(1..).unwrap_or_default();
     let program = |path| WorkerProgram {
         path,
         name: argv.first().cloned(),
-        arguments: argv.iter().skip(1).cloned().collect(),
+        arguments: entry::without_secrets(words, arguments).cloned().collect(),
+        key_password: secrets::of(config),
     };
     let own = env::current_exe().unwrap_or_else(|_| "smolcorn".into());
     // Workers are the very program that runs, even when its file has been replaced meanwhile:

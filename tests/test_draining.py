@@ -1,6 +1,7 @@
 """The health path, the time between the signal and the end, and the file with the number."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,128 @@ def test_drain_delay_ends(start: Start, count: str) -> None:
     server = start_with(start, count, "--drain-delay", "0.2")
     assert server.stop(signal.SIGINT) == 0
     assert "Application shutdown complete." in server.stderr.text
+
+
+# --- While the application starts -----------------------------------------------------------------
+
+STATE = b"POST /state HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+
+KINDS = {
+    "one process": ("--workers", "1"),
+    "two workers": ("--workers", "2"),
+    "preloaded": ("--workers", "2", "--preload"),
+}
+
+
+class Starting:
+    """A server whose application starts when it is let."""
+
+    def __init__(self, launch: Start, folder: Path, *options: str, mode: str) -> None:
+        self._path = folder / "app.sock"
+        self._gate = folder / "start"
+        self.server = launch(
+            *("apps.starting:app", "--uds", str(self._path), *options),
+            env={"START_WHEN": str(self._gate), "MODE": mode},
+        )
+        assert isinstance(self.server.reported("starting"), int)
+        self.server.address = str(self._path)
+
+    def go_on(self) -> None:
+        self._gate.touch()
+
+    def is_bound(self) -> bool:
+        return self._path.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_health_path_says_that_the_application_starts(
+    launch: Start, tmp_path: Path, kind: tuple[str, ...], placement: Placement
+) -> None:
+    starting = Starting(
+        launch, tmp_path, *HEALTH, *kind, *placement.options, mode="complete"
+    )
+    server = starting.server
+    with server.connect() as wire, server.connect() as early, server.connect() as gone:
+        for _ in range(2):
+            response = wire.send(get("/healthz")).response()
+            assert (response.status, response.body) == (503, b"starting\n")
+        early.send(STATE)
+        gone.send(get("/pid"))
+        gone.close()
+        assert wire.send(get("/healthz")).response().status == 503
+        assert "startup complete" not in server.stderr.text
+        starting.go_on()
+        assert early.response().body == b"in start-up: body"
+        response = wire.send(get("/healthz")).response()
+        assert (response.status, response.body) == (200, b"ok\n")
+    assert server.stop() == 0
+    assert "healthz" not in server.stdout.text
+
+
+def test_without_a_health_path_nothing_is_bound_before_the_start(
+    launch: Start, tmp_path: Path
+) -> None:
+    starting = Starting(launch, tmp_path, mode="complete")
+    assert not starting.is_bound()
+    starting.go_on()
+    starting.server.stderr.wait_for("Smolcorn running on")
+    assert starting.server.stop() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_failing_start_ends_requests_that_wait(
+    launch: Start, tmp_path: Path, kind: tuple[str, ...]
+) -> None:
+    starting = Starting(launch, tmp_path, *HEALTH, *kind, mode="failed")
+    with starting.server.connect() as early:
+        early.send(STATE)
+        starting.go_on()
+        early.expect_end()
+    assert starting.server.wait() == 3
+    assert not starting.is_bound()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_signal_during_the_start_ends_requests_that_wait(
+    launch: Start, tmp_path: Path, kind: tuple[str, ...]
+) -> None:
+    starting = Starting(launch, tmp_path, *HEALTH, *kind, mode="complete")
+    with starting.server.connect() as early:
+        early.send(STATE)
+        assert starting.server.stop() == 0
+        early.expect_end()
+    assert not starting.is_bound()
+
+
+def test_address_in_use_is_known_before_the_start(
+    launch: Start, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        env = {"START_WHEN": str(tmp_path / "start")}
+        server = launch("apps.starting:app", "--port", port, *HEALTH, env=env)
+        assert server.wait() == 3
+    assert server.report_count("starting") == 0
+    assert "in use" in server.stderr.text
+
+
+def test_new_worker_says_nothing_while_others_serve(
+    launch: Start, tmp_path: Path
+) -> None:
+    starting = Starting(launch, tmp_path, *HEALTH, "--workers", "2", mode="complete")
+    server = starting.server
+    starting.go_on()
+    wait_for_workers(server, 2)
+    (tmp_path / "start").unlink()
+    assert server.reported("starting")
+    server.signal(signal.SIGHUP)
+    assert server.reported("starting")
+    for _ in range(50):
+        with server.connect() as wire:
+            assert wire.send(get("/healthz")).response().status == 200
+    starting.go_on()
+    wait_for_workers(server, 4)
+    assert server.stop() == 0
 
 
 # --- --pid-file -----------------------------------------------------------------------------------

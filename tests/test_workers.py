@@ -1,15 +1,17 @@
 """Several processes: how they start, end, crash and fail, and what the log says of it."""
 
+import json
 import os
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 
 from conftest import Start
-from harness.certificates import Authority
+from harness.certificates import Authority, key_pem
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.workers import (
@@ -21,6 +23,7 @@ from harness.workers import (
     one_connection_to_each,
     wait_for_count,
     wait_for_end_of,
+    wait_for_lines,
     wait_for_workers,
     workers,
 )
@@ -172,12 +175,100 @@ def test_sessions_are_resumed_by_other_workers(start: Start, tmp_path: Path) -> 
     assert server.stop() == 0
 
 
+PASSWORD = "a password that nobody else is to see"
+
+
+@pytest.mark.parametrize("form", ["two words", "one word", "variable", "reload"])
+def test_password_of_a_key_stands_in_no_command_line(
+    start: Start, tmp_path: Path, form: str
+) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue("localhost", "127.0.0.1")
+    issued.keyfile.write_bytes(key_pem(issued.key, password=PASSWORD))
+    options: tuple[str, ...] = ("--ssl-keyfile-password", PASSWORD)
+    env: dict[str, str] = {}
+    if form == "one word":
+        options = (f"--ssl-keyfile-password={PASSWORD}",)
+    if form == "variable":
+        options, env = (), {"SMOLCORN_SSL_KEYFILE_PASSWORD": PASSWORD}
+    kind = ("--reload",) if form == "reload" else ("--workers", "2")
+    server = start(APP, *options, *kind, *issued.options, env=env)
+    wait_for_workers(server, 1)
+    with server.connect_tls(authority.context()) as wire:
+        answered_by = int(wire.send(get("/pid")).response().body)
+    for pid in {answered_by, *workers(server)}:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        assert PASSWORD.encode() not in b" ".join(words)
+        assert b"--ssl-keyfile" in words
+        assert b"--ssl-keyfile-password" not in words
+    assert server.stop() == 0
+
+
 def test_bad_certificate_is_one_line(launch: Start, tmp_path: Path) -> None:
     path = tmp_path / "bad.pem"
     path.write_text("nothing")
     server = launch(APP, "--port", "0", "--workers", "2", "--ssl-certfile", str(path))
     assert server.wait() == 3
     assert server.stderr.text.count(str(path)) == 1
+
+
+# --- The parent's lines ---------------------------------------------------------------------------
+
+
+def test_parent_keeps_to_the_log_level(launch: Start, tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    server = launch(
+        *(APP, "--uds", str(path), "--workers", "2", "--log-level", "error")
+    )
+    deadline = Deadline()
+    while len(workers(server)) < 2 or not path.exists():
+        assert deadline.left()
+        time.sleep(0.01)
+    victim = min(workers(server))
+    server.address = str(path)
+    ask(server)
+    kill(victim)
+    server.stderr.wait_for(rf"Child process \[{victim}\] (died|failed to start)")
+    assert server.stop() == 0
+    assert [line.partition(":")[0] for line in server.stderr.lines] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("option", "start_of_line"),
+    [
+        ("--use-colors", "\x1b[32mINFO\x1b[0m:     Started parent process [\x1b[36m"),
+        ("--no-use-colors", "INFO:     Started parent process ["),
+    ],
+)
+def test_parent_keeps_to_the_colours(
+    start: Start, option: str, start_of_line: str
+) -> None:
+    server = start(APP, "--workers", "2", option)
+    assert server.stop() == 0
+    assert any(line.startswith(start_of_line) for line in server.stderr.lines)
+
+
+LOG_CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"own": {"format": "{%(message)s}"}},
+    "handlers": {"own": {"class": "logging.StreamHandler", "formatter": "own"}},
+    "loggers": {"uvicorn.error": {"handlers": ["own"], "level": "INFO"}},
+}
+
+
+def test_parent_writes_plain_lines_whatever_the_configuration_of_workers(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "logging.json"
+    path.write_text(json.dumps(LOG_CONFIG))
+    server = start(APP, "--workers", "2", "--log-config", str(path))
+    wait_for_lines(server, "{Application startup complete.}", 2)
+    assert server.stop() == 0
+    said = server.stderr.lines
+    assert f"INFO:     Started parent process [{server.pid}]" in said
+    assert f"INFO:     Stopping parent process [{server.pid}]" in said
+    assert "INFO:     Application startup complete." not in said
 
 
 # --- What cannot start ----------------------------------------------------------------------------

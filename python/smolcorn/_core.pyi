@@ -37,6 +37,9 @@ def adopt(settings: Settings, descriptors: list[int]) -> list[Socket]:
 def bind(settings: Settings) -> list[Socket]:
     """Binds and listens as the settings say. Raises OSError with the text to log."""
 
+def template() -> Template | None:
+    """The process from which workers are forked, if it is this one."""
+
 def worker() -> Worker | None:
     """The supervisor's worker that this process is; None where there is no supervisor."""
 
@@ -48,6 +51,27 @@ class PidFile:
         """Writes it. Raises OSError with the text to log."""
     def remove(self) -> None:
         """Removes it, unless another process has written its own. Harmless if repeated."""
+
+@final
+class Template:
+    """A process from which workers are forked; what it tells its supervisor, and asks."""
+
+    def fileno(self) -> int:
+        """Readable when there is an order."""
+    def order(self) -> Literal["fork", "retire", "end"]:
+        """The next order, which is waited for."""
+    def loaded(self) -> None:
+        """Says that the application is imported."""
+    def forked(self, pid: int) -> None:
+        """Says which process the worker is that was ordered."""
+    def not_forked(self, errno: int) -> None:
+        """Says that the system has no room for another process."""
+    def ended(self, pid: int, status: int) -> None:
+        """Says that a worker has ended, with this status of `os.waitpid`."""
+    def may_complain(self) -> bool:
+        """Whether this process may show why it cannot start."""
+    def become_worker(self) -> None:
+        """Makes this process, which was forked on an order, a worker. Raises OSError."""
 
 @final
 class Worker:
@@ -62,6 +86,9 @@ class Worker:
     @property
     def early(self) -> bool:
         """True while it is not this worker's turn to load the application."""
+    @property
+    def first(self) -> bool:
+        """True if nobody served when this worker was started."""
     def ready(self) -> None:
         """Says that connections are accepted."""
     def await_turn(self) -> None:
@@ -98,6 +125,9 @@ class NativeConfig:
     @property
     def forwarded_allow_ips(self) -> str | None:
         """Who may set forwarded headers; None before the late environment was read."""
+    @property
+    def health_path(self) -> str | None:
+        """Path that the server answers by itself."""
     def load_tls(self) -> Tls | None:
         """Reads certificates and keys; None without TLS. The first call does it, for all
         that have these settings. Raises ValueError with the text for the user."""
@@ -148,8 +178,11 @@ class Engine:
         """`on_idle` is called whenever listeners, connections or tasks reach zero;
         `on_limit` once, when `limit_max_requests` requests are completed. Both on the
         loop's thread."""
-    def start(self, sockets: list[Socket]) -> None:
-        """Registers with the loop and begins to accept."""
+    def start(self, sockets: list[Socket], hold: bool = False) -> None:
+        """Registers with the loop and begins to accept. With `hold` requests wait for
+        `admit()`, and the health path says that the server starts."""
+    def admit(self) -> None:
+        """Lets the application have requests."""
     def answer_signal(self) -> None:
         """Answers SIGUSR1 from now on, by a table of all actors on stderr. Unix only."""
     @property

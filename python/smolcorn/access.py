@@ -39,6 +39,9 @@ def native_plan() -> NativePlan | None:
 
     The answer can change whenever the application touches logging.
     """
+    if sys.platform == "win32":
+        # There are no descriptors that native code could write to.
+        return None
     handler = _only_handler(_logger)
     if handler is None or handler.filters or handler.level > logging.INFO:
         return None

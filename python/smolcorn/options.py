@@ -55,6 +55,7 @@ class Options(TypedDict, total=False):
     timeout_worker_healthcheck: int | None
     io_threads: int | None
     workers: int | None
+    preload: bool | None
     restart_blocked_workers: bool | None
     pid_file: str | None
     log_config: StrPath | Mapping[str, Any] | RawConfigParser | IO[Any] | None

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from smolcorn import environment, worker
+from smolcorn import environment, preload, worker
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, StartupError
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ def run_config(config: Config) -> int:
 
     server = Server(config)
     server.owns_process = True
-    return _attempt(server.run)
+
+    def live() -> None:
+        preload.fork_workers(config)
+        server.run()
+
+    return _attempt(live)
 
 
 def _attempt(work: Callable[[], None]) -> int:

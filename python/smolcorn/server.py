@@ -220,19 +220,40 @@ class Server:
         if self.lifespan is None:
             self.lifespan = self.config.lifespan_class(self.config)
         self._lifespan_to_stop = self.lifespan
+        assert self._settings is not None
+        serving = self._serving = Serving(
+            self.config,
+            self._settings,
+            self.limit_max_requests,
+            owns_process=self.owns_process,
+        )
+        if serving.answers_early(sockets):
+            try:
+                self._open(sockets, hold=True)
+            except OSError as error:
+                raise BindError(error, reported=False) from None
         await self._start(self.lifespan)
         if self.lifespan.startup_failed and not self.lifespan.interrupted:
             worker.report_failure(self.lifespan.failure)
             raise LifespanError("Application startup failed.")
-        if not self.should_exit:
-            try:
-                self._listen(sockets)
-            except OSError as error:
-                _logger.error("%s", error)
-                self._stop_accepting(sockets)
-                self._close()
-                await self._stop(self.lifespan)
-                raise BindError(error) from None
+        if self.should_exit:
+            # Whoever has waited for the start waits in vain.
+            serving.stop_accepting()
+            serving.close()
+            return
+        try:
+            if serving.engine is None:
+                self._open(sockets, hold=False)
+            serving.begin(sockets)
+        except OSError as error:
+            _logger.error("%s", error)
+            self._stop_accepting(sockets)
+            self._close()
+            await self._stop(self.lifespan)
+            raise BindError(error) from None
+        self.servers = serving.listeners
+        self.started = True
+        self._ready.set_result(None)
 
     async def main_loop(self) -> None:
         """Waits until the server is told to stop."""
@@ -347,21 +368,12 @@ class Server:
         """There while connections may be."""
         return None if self._serving is None else self._serving.engine
 
-    def _listen(self, sockets: list[socket.socket] | None) -> None:
+    def _open(self, sockets: list[socket.socket] | None, *, hold: bool) -> None:
         """Binds and begins to accept. Raises OSError."""
-        assert self._settings is not None and self.lifespan is not None
-        serving = self._serving = Serving(
-            self.config,
-            self._settings,
-            self.limit_max_requests,
-            owns_process=self.owns_process,
+        assert self._serving is not None and self.lifespan is not None
+        self.server_state.engine = self._serving.open(
+            sockets, self.lifespan, self._idle, self._limit_reached, hold=hold
         )
-        self.server_state.engine = serving.begin(
-            sockets, self.lifespan, self._idle, self._limit_reached
-        )
-        self.servers = serving.listeners
-        self.started = True
-        self._ready.set_result(None)
 
     def _stop_accepting(self, sockets: list[socket.socket] | None) -> None:
         if self._serving is not None:
@@ -384,7 +396,7 @@ class Server:
     def _abandon(self, sockets: list[socket.socket] | None) -> None:
         """Lets requests end without anybody who waits for it. `shutdown()` may be
         called, and then does; else the engine is closed with the last of them."""
-        if self._engine is None:
+        if self._engine is None or not self.started:
             self._give_up(sockets)
             return
         self._stop_accepting(sockets)

@@ -53,19 +53,32 @@ class Serving:
         self._limit_max_requests = limit_max_requests
         self._owns_process = owns_process
         self._sockets: list[Socket] = []
+        self._holding = False
+        """Requests wait for `begin()`."""
         self._open = contextlib.ExitStack()
         """What ends with the engine."""
         self._reporting = contextlib.ExitStack()
         """Open while the loop is expected to run freely."""
 
-    def begin(
+    def answers_early(self, sockets: list[socket.socket] | None) -> bool:
+        """Whether to accept before the application has started: the health path says
+        so meanwhile, and requests wait. Where somebody else serves on the sockets, he
+        shall have them."""
+        member = worker.current()
+        others_serve = sockets is not None or (member is not None and not member.first)
+        return self.settings.native.health_path is not None and not others_serve
+
+    def open(
         self,
         sockets: list[socket.socket] | None,
         lifespan: Lifespan,
         on_idle: Callable[[], None],
         on_limit: Callable[[], None],
+        *,
+        hold: bool,
     ) -> Engine:
-        """Binds, unless there are sockets already, and accepts. Raises OSError.
+        """Binds, unless there are sockets already, and accepts. With `hold` requests
+        wait for `begin()`. Raises OSError.
 
         `on_idle` is called when listeners, connections or tasks have reached zero,
         `on_limit` when as many requests are completed as there may be.
@@ -74,10 +87,9 @@ class Serving:
 
         settings = self._resolved()
         self._bind(settings, sockets)
-        if self._owns_process:
-            # What start-up has made stays; the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
+        self._holding = hold
+        if not hold:
+            self._freeze()
         engine = self.engine = _core.Engine(
             settings,
             asyncio.get_running_loop(),
@@ -86,9 +98,18 @@ class Serving:
             on_idle,
             on_limit,
         )
-        engine.start(self._sockets)
+        engine.start(self._sockets, hold)
         if self._owns_process and signals.is_free("SIGUSR1"):
             engine.answer_signal()
+        return engine
+
+    def begin(self, sockets: list[socket.socket] | None) -> None:
+        """Serves, on what `open()` has opened."""
+        engine, settings = self.engine, self.settings
+        assert engine is not None
+        if self._holding:
+            self._freeze()
+            engine.admit()
         groups = [self._sockets] if sockets is None else [[s] for s in self._sockets]
         self.listeners = [Listener(group, engine.stop) for group in groups]
         if engine.placement == "threads" and not settings.io_threads:
@@ -104,7 +125,12 @@ class Serving:
         self._reporting.enter_context(
             worker.reporting(settings.timeout_worker_healthcheck)
         )
-        return engine
+
+    def _freeze(self) -> None:
+        if self._owns_process:
+            # What start-up has made stays; the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
 
     def _bind(self, settings: Settings, sockets: list[socket.socket] | None) -> None:
         from smolcorn import _core

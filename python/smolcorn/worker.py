@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smolcorn._core import Worker
+    from smolcorn._core import Template, Worker
 
 TICK_SECONDS = 1.0
 """How often the loop says that it runs."""
@@ -36,18 +36,19 @@ PROGRAM_VARIABLE = "_SMOLCORN_PROGRAM"
 _logger = logging.getLogger("uvicorn.error")
 
 _current: Worker | None = None
+_template: Template | None = None
 _program: str | None = None
 """What PROGRAM_VARIABLE has said."""
 
 
 def join() -> None:
-    """Notes whether this process is a worker."""
+    """Notes whether this process is a worker, or what workers are forked from."""
     from smolcorn import _core
 
-    global _current, _program
-    _current = _core.worker()
+    global _current, _template, _program
+    _current, _template = _core.worker(), _core.template()
     _program = os.environ.pop(PROGRAM_VARIABLE, None)
-    if _current is not None:
+    if _current is not None or _template is not None:
         # A terminal sends it to all processes; the supervisor decides what follows.
         signal.signal(signal.SIGINT, _ignore)
 
@@ -57,12 +58,16 @@ def current() -> Worker | None:
     return _current
 
 
+def template() -> Template | None:
+    """What workers are forked from, if it is this process (`--preload`)."""
+    return _template
+
+
 def is_importing() -> bool:
     """Whether whoever asks is run by a worker that looks for its application. A worker's
     main thread does nothing else before it serves."""
-    return (
-        current() is not None and threading.current_thread() is threading.main_thread()
-    )
+    is_ours = current() is not None or template() is not None
+    return is_ours and threading.current_thread() is threading.main_thread()
 
 
 @contextlib.contextmanager
@@ -83,7 +88,8 @@ def enter_program() -> None:
     """If a program has started this worker: takes over its `sys.path` and `sys.argv`, and
     runs its main module under the name `__mp_main__`, as multiprocessing does and programs
     expect. Raises what that module raises."""
-    if _current is not None and _program is not None:
+    is_ours = current() is not None or template() is not None
+    if is_ours and _program is not None:
         from multiprocessing import spawn
 
         spawn.prepare(json.loads(_program))
@@ -92,8 +98,8 @@ def enter_program() -> None:
 def may_complain() -> bool:
     """Whether this process is to say why it cannot start. Of the workers of one
     supervisor that fail alike only one is."""
-    worker = current()
-    return worker is None or worker.may_complain()
+    process = current() or template()
+    return process is None or process.may_complain()
 
 
 def await_turn() -> None:

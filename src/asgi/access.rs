@@ -204,6 +204,11 @@ fn open_log(fd: std::os::fd::RawFd, colours: bool) -> PyResult<AccessLog> {
     Ok(AccessLog::to_descriptor(fd, colours)?)
 }
 
+#[cfg(not(unix))]
+fn open_log(_fd: i32, _colours: bool) -> PyResult<AccessLog> {
+    Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
+}
+
 impl Look {
     fn at(logger: &Bound<'_, PyAny>) -> PyResult<Look> {
         let py = logger.py();

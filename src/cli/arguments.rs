@@ -173,6 +173,9 @@ pub struct Arguments {
     /// processes
     #[argh(option)]
     pub workers: Option<AnyInt>,
+    /// one import for all
+    #[argh(option)]
+    pub preload: Option<Truth>,
     /// replace blocked ones
     #[argh(option)]
     pub restart_blocked_workers: Option<Truth>,

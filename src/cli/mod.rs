@@ -83,6 +83,11 @@ pub fn parse(
     try_parse(argv, &surroundings, program).unwrap_or_else(Parsed::Usage)
 }
 
+/// The places in `argv` of all words that give a value to the option `name`.
+pub fn words_of(argv: &[String], name: &str) -> Vec<usize> {
+    normalise::words_of(argv, name)
+}
+
 fn try_parse(
     argv: &[String],
     surroundings: &Surroundings<'_>,

@@ -92,6 +92,35 @@ pub fn normalise(
     Ok(normalised)
 }
 
+/// The places in `argv` of all words that give a value to the option `name`.
+pub fn words_of(argv: &[String], name: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut words = argv.iter().enumerate();
+    while let Some((index, word)) = words.next() {
+        let Some(long) = word.strip_prefix("--") else {
+            continue;
+        };
+        if long.is_empty() {
+            break;
+        }
+        let (option, is_attached) = match long.split_once('=') {
+            Some((option, _)) => (option, true),
+            None => (long, false),
+        };
+        let takes_value = options::find(option).is_some_and(|(spec, _)| spec.takes_value());
+        let value = if takes_value && !is_attached {
+            words.next()
+        } else {
+            None
+        };
+        if option == name {
+            found.push(index);
+            found.extend(value.map(|(index, _)| index));
+        }
+    }
+    found
+}
+
 /// An environment variable; an empty one counts as unset.
 fn non_empty(env: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
     env(name).filter(|text| !text.is_empty())
@@ -314,6 +343,22 @@ mod tests {
             "--port --help -- m:a"
         );
         assert_eq!(plain(&["--host", "--", "m:a"], &[]), "--host -- -- m:a");
+    }
+
+    #[test]
+    fn the_words_of_an_option_are_found() {
+        let places = |argv: &[&str]| {
+            let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            words_of(&argv, "port")
+        };
+        assert_eq!(places(&["m:a", "--port", "1", "--host", "h"]), [1, 2]);
+        assert_eq!(places(&["--port=1", "m:a", "--port", "--port"]), [0, 2, 3]);
+        assert_eq!(
+            places(&["--host", "--port", "1", "--reload", "--port"]),
+            [4]
+        );
+        assert_eq!(places(&["--", "--port", "1"]), [0; 0]);
+        assert_eq!(places(&["--http=native", "--ports=1", "port"]), [0; 0]);
     }
 
     #[test]

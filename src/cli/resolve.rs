@@ -35,6 +35,12 @@ impl TryFrom<Arguments> for Config {
         }
         let workers = given.workers.map(workers).transpose()?;
         let reload = reload(&given)?;
+        let preload = given.preload.is_some_and(truth);
+        if preload && reload.enabled {
+            return Err(UsageError::new(
+                "Option '--preload' cannot be combined with '--reload'.",
+            ));
+        }
         let tls = super::tls::resolve(&given)?;
         let trace = trace(&given)?;
         let mut config = Config::default();
@@ -79,6 +85,7 @@ impl TryFrom<Arguments> for Config {
                 .limit_max_requests_jitter
                 .map_or(config.limit_max_requests_jitter, |Int(n)| unsigned(n)),
             workers,
+            preload,
             reload,
             worker_healthcheck_timeout: given
                 .timeout_worker_healthcheck
@@ -140,6 +147,8 @@ impl Config {
             "--limit-worker-age"
         } else if self.restart_blocked_workers {
             "--restart-blocked-workers"
+        } else if self.preload {
+            "--preload"
         } else {
             return Ok(());
         };

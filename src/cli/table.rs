@@ -186,7 +186,7 @@ const HTTP: &[OptionSpec] = &[
     OptionSpec::own(
         "health-path",
         TEXT,
-        "Path that the server answers by itself: 200, or 503 while it drains.",
+        "Path that the server answers by itself: 200, or 503 while it starts or drains.",
     )
     .notes("Only GET and HEAD. It never reaches the application, its limits or the access log."),
     OptionSpec::uvicorn(
@@ -382,6 +382,15 @@ const PROCESSES: &[OptionSpec] = &[
         "Processes that serve. Unset: $WEB_CONCURRENCY, else 1.",
     )
     .notes("0 and below mean 1. More than 1 needs Unix; see [deploying.md](deploying.md)."),
+    OptionSpec::own(
+        "preload",
+        Flag,
+        "Import the application once, and fork the workers from the process that did.",
+    )
+    .notes(
+        "Needs more than one worker. Saves memory and start-up time; what an application may do \
+         while it is imported is in [deploying.md](deploying.md#preloading).",
+    ),
     OptionSpec::own(
         "restart-blocked-workers",
         Flag,

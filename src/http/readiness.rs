@@ -18,6 +18,8 @@ pub struct Readiness(Arc<Inner>);
 struct Inner {
     /// The path that is answered here; `None`: none is.
     health_path: Option<Vec<u8>>,
+    /// The application has not started: the health path says so.
+    starting: AtomicBool,
     /// Every response ends its connection.
     retiring: AtomicBool,
     /// The health path says so.
@@ -31,6 +33,16 @@ impl Readiness {
             health_path: health_path.map(|path| path.as_bytes().to_vec()),
             ..Inner::default()
         }))
+    }
+
+    /// Until [`begin`](Self::begin) the health path says 503.
+    pub fn wait(&self) {
+        self.0.starting.store(true, Ordering::Release);
+    }
+
+    /// The application has started.
+    pub fn begin(&self) {
+        self.0.starting.store(false, Ordering::Release);
     }
 
     /// From now on every response ends its connection. Others serve on: the server stays healthy.
@@ -66,6 +78,8 @@ impl Readiness {
     ) {
         let (status, body) = if self.0.draining.load(Ordering::Acquire) {
             (503, "draining\n")
+        } else if self.0.starting.load(Ordering::Acquire) {
+            (503, "starting\n")
         } else {
             (200, "ok\n")
         };

@@ -1,5 +1,6 @@
 //! Who polls the connections: the loop's own thread (fused), or threads of their own.
 
+#[cfg(unix)]
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -68,7 +69,10 @@ impl Drive {
         match self {
             #[cfg(unix)]
             Drive::Fused(fused) => fused.run_ready(py),
-            Drive::Threads(_) => false,
+            Drive::Threads(_) => {
+                let _ = py;
+                false
+            }
         }
     }
 

@@ -140,8 +140,10 @@ impl Engine {
         })
     }
 
-    /// Registers with the loop and begins to accept.
-    fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>) -> PyResult<()> {
+    /// Registers with the loop and begins to accept. With `hold` requests wait for `admit()`, and
+    /// the health path says that the server starts.
+    #[pyo3(signature = (sockets, hold=false))]
+    fn start(&self, py: Python<'_>, sockets: Vec<Bound<'_, Socket>>, hold: bool) -> PyResult<()> {
         let released = self
             .released
             .lock()
@@ -165,6 +167,10 @@ impl Engine {
         note(ActorName::Dispatch, || What::Started);
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
+        turn.hold(hold);
+        if hold {
+            self.readiness.wait();
+        }
         let turn = Py::new(py, turn)?;
         let callable = turn.clone_ref(py).into_any();
         self.border.set_turn(py, Some(callable.clone_ref(py)));
@@ -206,6 +212,15 @@ impl Engine {
             endpoint.answer_signal()?;
         }
         Ok(())
+    }
+
+    /// Lets the application have requests.
+    fn admit(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Started(started) = &*self.state() {
+            started.turn.get().hold(false);
+        }
+        self.readiness.begin();
+        self.border.arm(py)
     }
 
     /// `fused` or `threads`.

@@ -24,7 +24,7 @@ pub mod core_module {
     use crate::python::tls::Tls;
     #[cfg(unix)]
     #[pymodule_export]
-    use crate::python::worker::Worker;
+    use crate::python::worker::{Template, Worker};
 
     use crate::asgi::app_call::AppCall;
     use crate::asgi::awaitable;
@@ -44,6 +44,17 @@ pub mod core_module {
         #[cfg(unix)]
         if let Some(worker) = crate::python::worker::current() {
             return Ok(Some(Py::new(py, worker)?.into_any()));
+        }
+        let _ = py;
+        Ok(None)
+    }
+
+    /// The process from which workers are forked, if it is this one.
+    #[pyfunction]
+    fn template(py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        #[cfg(unix)]
+        if let Some(template) = crate::python::worker::template() {
+            return Ok(Some(Py::new(py, template)?.into_any()));
         }
         let _ = py;
         Ok(None)

@@ -73,6 +73,12 @@ impl NativeConfig {
         self.config.workers
     }
 
+    /// Path that the server answers by itself.
+    #[getter]
+    fn health_path(&self) -> Option<&str> {
+        self.config.health_path.as_deref()
+    }
+
     /// Who may set forwarded headers; None before the late environment was read.
     #[getter]
     fn forwarded_allow_ips(&self) -> Option<&str> {

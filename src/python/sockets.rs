@@ -35,12 +35,24 @@ impl Socket {
         let bound = bound.as_ref()?;
         match &bound.local {
             LocalAddress::Unix(path) if !path.as_os_str().is_empty() => {
-                let name = bound.socket.local_addr().ok()?;
-                Some((name.as_pathname()?.to_owned(), path.clone()))
+                Some((name(&bound.socket)?, path.clone()))
             }
             _ => None,
         }
     }
+}
+
+/// The path under which the system knows a Unix socket.
+#[cfg(unix)]
+fn name(socket: &socket2::Socket) -> Option<PathBuf> {
+    let address = socket.local_addr().ok()?;
+    Some(address.as_pathname()?.to_owned())
+}
+
+/// There are none.
+#[cfg(not(unix))]
+fn name(_socket: &socket2::Socket) -> Option<PathBuf> {
+    None
 }
 
 #[pymethods]

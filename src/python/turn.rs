@@ -11,7 +11,7 @@
 //!
 //! In the threads placement 1 and 3 happen on other threads, and a turn is step 2.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,9 @@ pub struct Turn {
     /// Written bytes objects on their way to be released.
     released: GilCell<Mailbox<LentObject>>,
     timer: Mutex<Option<Timer>>,
+    /// The application has not started: what comes for it waits in the mailbox. Each connection
+    /// has at most one request under way, so that is bounded by the connections.
+    holding: AtomicBool,
 }
 
 /// A timer of the loop that makes a turn.
@@ -68,7 +71,13 @@ impl Turn {
             drive: OnceLock::new(),
             released: GilCell::new(released),
             timer: Mutex::new(None),
+            holding: AtomicBool::new(false),
         }
+    }
+
+    /// Whether what comes for the application waits. Whoever ends that arms.
+    pub fn hold(&self, holding: bool) {
+        self.holding.store(holding, Ordering::Release);
     }
 
     /// Says who polls the connections; only the first call counts.
@@ -96,7 +105,12 @@ impl Turn {
             drive.begin(py, dispatch.mailbox(), &self.released)
         })?;
         let busy = self.border.begins_turn(begun);
-        let delivered = timed("messages", || dispatch.deliver(py));
+        let is_holding = self.holding.load(Ordering::Acquire);
+        let delivered = if is_holding {
+            Ok(())
+        } else {
+            timed("messages", || dispatch.deliver(py))
+        };
         drop(busy);
         let more_work = timed("connections", || drive.finish(py));
         if let Some(turn) = traced {
@@ -110,7 +124,7 @@ impl Turn {
         let now = Instant::now();
         self.border.access.end_of_turn(now);
         drop(in_turn);
-        if more_work || !dispatch.mailbox().is_empty() {
+        if more_work || (!is_holding && !dispatch.mailbox().is_empty()) {
             self.border.arm(py)?;
         }
         drop(dispatch);

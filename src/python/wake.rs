@@ -44,6 +44,7 @@ impl LoopWaker {
             #[cfg(unix)]
             LoopWaker::Descriptor(descriptor) => descriptor.unwatch(py, event_loop),
             LoopWaker::Thread(thread) => {
+                let _ = event_loop;
                 thread.close(py);
                 Ok(())
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use crate::supervisor::link::{Report, WORKER_VARIABLE};
+use crate::supervisor::link::{Report, TemplateReport, WORKER_VARIABLE};
+use crate::supervisor::preload::{self, Order};
 use crate::supervisor::worker::{self, Membership};
 
 /// How much longer than its graceful shutdown a worker without a supervisor may live.
@@ -16,7 +17,7 @@ pub struct Worker {
     membership: &'static Membership,
 }
 
-/// Makes this process a worker if it was started as one. The variable that says so is taken out
+/// Makes this process a worker, or a template of workers, if it was started as one. The variable that says so is taken out
 /// of the environment: it is not for the programs that the application starts.
 ///
 /// # Errors
@@ -28,6 +29,62 @@ pub fn join(py: Python<'_>, graceful_shutdown_timeout: Duration) -> PyResult<()>
         worker::join(&text, graceful_shutdown_timeout + ORPHAN_PATIENCE)?;
     }
     Ok(())
+}
+
+/// The template that this process is; `None` for every other one.
+pub fn template() -> Option<Template> {
+    preload::is_template().then_some(Template)
+}
+
+/// A process from which workers are forked: what it tells its supervisor, and asks.
+#[pyclass(frozen, module = "smolcorn._core")]
+pub struct Template;
+
+#[pymethods]
+impl Template {
+    /// Readable when there is an order.
+    fn fileno(&self) -> i32 {
+        preload::control().unwrap_or(-1)
+    }
+
+    /// The next order, which is waited for: "fork", "retire" or "end".
+    fn order(&self, py: Python<'_>) -> &'static str {
+        match py.detach(preload::order) {
+            Order::Fork => "fork",
+            Order::Retire => "retire",
+            Order::End => "end",
+        }
+    }
+
+    /// Says that the application is imported.
+    fn loaded(&self) {
+        preload::report(TemplateReport::Loaded);
+    }
+
+    /// Says that the worker that was ordered is process `pid`.
+    fn forked(&self, pid: u32) {
+        preload::report(TemplateReport::Forked(pid));
+    }
+
+    /// Says that the system has no room for another process.
+    fn not_forked(&self, errno: i32) {
+        preload::report(TemplateReport::NotForked(errno));
+    }
+
+    /// Says that a worker has ended, with this status of `os.waitpid`.
+    fn ended(&self, pid: u32, status: i32) {
+        preload::report(TemplateReport::Ended(pid, status));
+    }
+
+    /// True if this process may show why it cannot start.
+    fn may_complain(&self) -> bool {
+        preload::may_complain()
+    }
+
+    /// Makes this process, which was forked on an order, a worker.
+    fn become_worker(&self) -> PyResult<()> {
+        Ok(preload::become_worker()?)
+    }
 }
 
 /// The worker that this process is; `None` where there is no supervisor.
@@ -55,7 +112,13 @@ impl Worker {
         self.membership.is_early()
     }
 
-    /// Returns when it is. A signal to end ends the process meanwhile.
+    /// True if nobody served when this worker was started.
+    #[getter]
+    fn first(&self) -> bool {
+        self.membership.is_first()
+    }
+
+    /// Returns when it is its turn. A signal to end ends the process meanwhile.
     fn await_turn(&self, py: Python<'_>) {
         py.detach(|| self.membership.await_turn());
     }

@@ -10,21 +10,25 @@
 //! readable, and [`Worker::try_wait`] after SIGCHLD. A worker whose parent's end of the control
 //! socket closes ends by itself: dropping a `Worker` is a way to stop it, and so is the parent's
 //! death. Nothing here decides when a worker starts or ends.
+//!
+//! A worker that a template has forked (`template.rs`) is no child of this process. The template
+//! says how it has ended; when the template is gone too, only that it has ended can be learned.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
 
 use super::link::{
     BEGIN, FAILED, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report, STOP,
     UPGRADE_VARIABLE, WORKER_VARIABLE,
 };
+use crate::config::Secret;
 use crate::net::{BoundSocket, descriptor};
 use crate::tls::tickets::TicketSecret;
 
@@ -37,6 +41,9 @@ pub struct WorkerProgram {
     pub name: Option<OsString>,
     /// The arguments behind the name.
     pub arguments: Vec<OsString>,
+    /// What is no argument, because everybody on the machine can see these: the password of
+    /// private keys.
+    pub key_password: Option<Secret>,
 }
 
 impl WorkerProgram {
@@ -64,11 +71,32 @@ impl WorkerProgram {
         inheritance: &Inheritance,
         fds: &[BorrowedFd<'_>],
     ) -> io::Result<Child> {
-        let mut command = self.command(variable, inheritance);
-        let lent = Lent::new(fds)?;
+        let secrets = self.secrets()?;
+        let mut inheritance = inheritance.clone();
+        inheritance.secrets = secrets.as_ref().map(AsRawFd::as_raw_fd);
+        let mut fds = fds.to_vec();
+        fds.extend(secrets.as_ref().map(AsFd::as_fd));
+        let mut command = self.command(variable, &inheritance);
+        let lent = Lent::new(&fds)?;
         let child = command.spawn();
         drop(lent);
         child
+    }
+
+    /// A pipe from which the password can be read.
+    fn secrets(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(Secret(password)) = &self.key_password else {
+            return Ok(None);
+        };
+        let (reader, writer) = std::io::pipe()?;
+        // Nobody reads yet: what does not fit must not wait.
+        rustix::io::ioctl_fionbio(&writer, true)?;
+        if rustix::io::write(&writer, password.as_bytes())? < password.len() {
+            return Err(io::Error::other(
+                "the password of the private key is too long",
+            ));
+        }
+        Ok(Some(reader.into()))
     }
 }
 
@@ -130,12 +158,40 @@ impl Shared {
         let _ = rustix::io::read(&self.complaint.0, &mut byte);
         let _ = rustix::io::write(&self.complaint.1, b"c");
     }
+
+    /// The permission, for a process that inherits it.
+    pub(super) fn complaint(&self) -> BorrowedFd<'_> {
+        self.complaint.0.as_fd()
+    }
+
+    /// A new worker's control socket: our end, and the worker's, in which the secret waits.
+    pub(super) fn control_pair(&self) -> io::Result<(UnixStream, UnixStream)> {
+        let (control, theirs) = UnixStream::pair()?;
+        control.set_nonblocking(true)?;
+        (&control).write_all(&self.secret.to_inherit())?;
+        Ok((control, theirs))
+    }
+}
+
+/// The process of a worker.
+#[derive(Debug)]
+enum Process {
+    /// A child of this one.
+    Child(Child),
+    /// A child of a template.
+    Forked {
+        pid: u32,
+        /// The template's number.
+        of: u32,
+        /// The template is gone, and will not say how it ends.
+        is_orphan: bool,
+    },
 }
 
 /// A worker process.
 #[derive(Debug)]
 pub struct Worker {
-    child: Child,
+    process: Process,
     control: UnixStream,
     /// Why it could not start, as far as it has said so.
     failure: Option<Vec<u8>>,
@@ -153,7 +209,24 @@ impl Worker {
         sockets: &[BoundSocket],
         shared: &Shared,
     ) -> io::Result<Worker> {
-        Worker::launch(program, sockets, shared, false)
+        let inheritance = Inheritance::default();
+        Worker::launch(program, sockets, shared, inheritance)
+    }
+
+    /// Starts `program` as a worker that may accept before it has started: nobody else serves.
+    ///
+    /// # Errors
+    /// As with [`start`](Self::start).
+    pub fn start_first(
+        program: &WorkerProgram,
+        sockets: &[BoundSocket],
+        shared: &Shared,
+    ) -> io::Result<Worker> {
+        let inheritance = Inheritance {
+            first: true,
+            ..Inheritance::default()
+        };
+        Worker::launch(program, sockets, shared, inheritance)
     }
 
     /// Starts `program` as a worker that does what takes time and depends on no file of the
@@ -166,38 +239,65 @@ impl Worker {
         sockets: &[BoundSocket],
         shared: &Shared,
     ) -> io::Result<Worker> {
-        Worker::launch(program, sockets, shared, true)
+        let inheritance = Inheritance {
+            early: true,
+            ..Inheritance::default()
+        };
+        Worker::launch(program, sockets, shared, inheritance)
     }
 
     fn launch(
         program: &WorkerProgram,
         sockets: &[BoundSocket],
         shared: &Shared,
-        early: bool,
+        inheritance: Inheritance,
     ) -> io::Result<Worker> {
-        let (control, theirs) = UnixStream::pair()?;
-        control.set_nonblocking(true)?;
-        (&control).write_all(&shared.secret.to_inherit())?;
+        let (control, theirs) = shared.control_pair()?;
         let inheritance = Inheritance {
             control: theirs.as_raw_fd(),
-            complaint: Some(shared.complaint.0.as_raw_fd()),
-            early,
+            complaint: Some(shared.complaint().as_raw_fd()),
             sockets: sockets.iter().map(InheritedSocket::of).collect(),
+            ..inheritance
         };
-        let mut fds = vec![theirs.as_fd(), shared.complaint.0.as_fd()];
+        let mut fds = vec![theirs.as_fd(), shared.complaint()];
         fds.extend(sockets.iter().map(|socket| socket.socket.as_fd()));
         let child = program.spawn(WORKER_VARIABLE, &inheritance, &fds)?;
-        Ok(Worker {
-            child,
+        Ok(Worker::new(Process::Child(child), control))
+    }
+
+    /// The worker `pid`, which the template `of` has forked.
+    pub(super) fn forked(pid: u32, of: u32, control: UnixStream) -> Worker {
+        let is_orphan = false;
+        Worker::new(Process::Forked { pid, of, is_orphan }, control)
+    }
+
+    fn new(process: Process, control: UnixStream) -> Worker {
+        Worker {
+            process,
             control,
             failure: None,
             ended: None,
-        })
+        }
     }
 
     /// The number of the process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        match &self.process {
+            Process::Child(child) => child.id(),
+            Process::Forked { pid, .. } => *pid,
+        }
+    }
+
+    /// Its template says that it has ended.
+    pub(super) fn note_end(&mut self, status: ExitStatus) {
+        self.ended = Some(status);
+    }
+
+    /// The template `pid` is gone.
+    pub(super) fn note_end_of_template(&mut self, pid: u32) {
+        if let Process::Forked { of, is_orphan, .. } = &mut self.process {
+            *is_orphan |= *of == pid;
+        }
     }
 
     /// Readable when the worker has something to report, or has ended.
@@ -287,17 +387,23 @@ impl Worker {
     /// Ends it now, and waits for that.
     pub fn end_now(mut self) {
         self.kill();
-        // Nothing is left to do when somebody else has waited for it.
-        let _ = self.child.wait();
+        if let Process::Child(child) = &mut self.process {
+            // Nothing is left to do when somebody else has waited for it.
+            let _ = child.wait();
+        }
     }
 
     /// How it ended; `None` while it runs.
     ///
     /// # Errors
-    /// The system's: somebody else has waited for the process.
+    /// The system's: somebody else has waited for the process, and nobody will know how it ended.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait()?;
+            self.ended = match &mut self.process {
+                Process::Child(child) => child.try_wait()?,
+                Process::Forked { is_orphan, pid, .. } if *is_orphan => wait_for_orphan(*pid)?,
+                Process::Forked { .. } => None,
+            };
         }
         Ok(self.ended)
     }
@@ -308,10 +414,24 @@ impl Worker {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let (None, Some(pid)) = (self.ended, pid) {
-            // It is our child and has not been waited for, so the number is still its own.
+        if let (None, Some(pid)) = (self.ended, number(self.pid())) {
+            // It has not been waited for, or that was told us a moment later, so the number is
+            // still its own.
             let _ = kill_process(pid, signal);
         }
+    }
+}
+
+fn number(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// How a process ended whose own parent is gone: it is ours now if this process is the first one
+/// of its container, and otherwise somebody else's.
+fn wait_for_orphan(pid: u32) -> io::Result<Option<ExitStatus>> {
+    let pid = number(pid).ok_or(rustix::io::Errno::SRCH)?;
+    match waitpid(Some(pid), WaitOptions::NOHANG) {
+        Ok(ended) => Ok(ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw()))),
+        Err(_) => test_kill_process(pid).map(|()| None).map_err(Into::into),
     }
 }

@@ -5,6 +5,9 @@
 //!   supervisor --TLS ticket secret, then BEGIN, PING, RETIRE, RELOAD, STOP--> worker
 //!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //!   supervisor <--FAILED and a text, the last of all-- worker
+//!
+//!   supervisor --FORK with a worker's control socket, RETIRE--> template
+//!   supervisor <--TemplateReport: loaded, forked, ended-- template
 //! ```
 //!
 //! Nothing here opens, reads or writes anything.
@@ -33,6 +36,10 @@ pub const RETIRE: u8 = b'r';
 pub const RELOAD: u8 = b'l';
 /// To a worker: the whole server stops.
 pub const STOP: u8 = b's';
+/// To a template, with a descriptor: fork a worker with this control socket.
+pub const FORK: u8 = b'f';
+/// The same for a worker that is the first one of all.
+pub const FORK_FIRST: u8 = b'F';
 
 /// From a worker that cannot start: all that follows says why, in UTF-8.
 pub const FAILED: u8 = b'X';
@@ -84,6 +91,50 @@ impl Report {
     }
 }
 
+/// What a template, the process from which workers are forked, has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplateReport {
+    /// The application is imported.
+    Loaded,
+    /// The answer to [`FORK`]: the number of the new process.
+    Forked(u32),
+    /// The other answer: the system's error.
+    NotForked(i32),
+    /// A forked process has ended, with this status of `waitpid`.
+    Ended(u32, i32),
+}
+
+impl TemplateReport {
+    /// Length of a report on the control socket.
+    pub const BYTES: usize = 9;
+
+    /// As it goes over the control socket.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let (kind, pid, number) = match self {
+            TemplateReport::Loaded => (b'l', 0, 0),
+            TemplateReport::Forked(pid) => (b'f', pid, 0),
+            TemplateReport::NotForked(error) => (b'n', 0, error),
+            TemplateReport::Ended(pid, status) => (b'e', pid, status),
+        };
+        let [a, b, c, d] = pid.to_ne_bytes();
+        let [e, f, g, h] = number.to_ne_bytes();
+        [kind, a, b, c, d, e, f, g, h]
+    }
+
+    /// `None` for bytes that are no report.
+    pub fn from_bytes([kind, a, b, c, d, e, f, g, h]: [u8; Self::BYTES]) -> Option<TemplateReport> {
+        let pid = u32::from_ne_bytes([a, b, c, d]);
+        let number = i32::from_ne_bytes([e, f, g, h]);
+        match kind {
+            b'l' => Some(TemplateReport::Loaded),
+            b'f' => Some(TemplateReport::Forked(pid)),
+            b'n' => Some(TemplateReport::NotForked(number)),
+            b'e' => Some(TemplateReport::Ended(pid, number)),
+            _ => None,
+        }
+    }
+}
+
 /// A listening socket on its way to another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InheritedSocket {
@@ -124,6 +175,12 @@ pub struct Inheritance {
     pub complaint: Option<RawFd>,
     /// A worker that is started early: it waits for [`BEGIN`] before it loads the application.
     pub early: bool,
+    /// Nobody serves yet: the worker may accept before it has started, to say so.
+    pub first: bool,
+    /// No worker, but what workers are forked from.
+    pub template: bool,
+    /// A pipe with what must stand in no command line: the password of private keys.
+    pub secrets: Option<RawFd>,
     /// What to accept from.
     pub sockets: Vec<InheritedSocket>,
 }
@@ -137,6 +194,15 @@ impl Inheritance {
         }
         if self.early {
             text.push_str("early 1\n");
+        }
+        if self.first {
+            text.push_str("first 1\n");
+        }
+        if self.template {
+            text.push_str("template 1\n");
+        }
+        if let Some(fd) = self.secrets {
+            let _ = writeln!(text, "secrets {fd}");
         }
         for socket in &self.sockets {
             let path = socket.path.as_deref().map(hex).unwrap_or_default();
@@ -159,6 +225,9 @@ impl Inheritance {
                 "control" => found.control = rest.parse().ok()?,
                 "complaint" => found.complaint = Some(rest.parse().ok()?),
                 "early" => found.early = rest == "1",
+                "first" => found.first = rest == "1",
+                "template" => found.template = rest == "1",
+                "secrets" => found.secrets = Some(rest.parse().ok()?),
                 "socket" => found.sockets.push(decode_socket(rest)?),
                 _ => return None,
             }
@@ -205,6 +274,9 @@ mod tests {
             control: 5,
             complaint: Some(6),
             early: true,
+            first: true,
+            template: true,
+            secrets: Some(9),
             sockets: vec![
                 InheritedSocket {
                     fd: 7,
@@ -245,5 +317,18 @@ mod tests {
         }
         assert_eq!(Report::from_byte(b'?'), None);
         assert_eq!(Report::from_byte(FAILED), None);
+    }
+
+    #[test]
+    fn reports_of_templates_survive_their_way() {
+        for report in [
+            TemplateReport::Loaded,
+            TemplateReport::Forked(4_000_000_000),
+            TemplateReport::NotForked(11),
+            TemplateReport::Ended(7, -1),
+        ] {
+            assert_eq!(TemplateReport::from_bytes(report.to_bytes()), Some(report));
+        }
+        assert_eq!(TemplateReport::from_bytes([0; TemplateReport::BYTES]), None);
     }
 }

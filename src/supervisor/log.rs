@@ -1,5 +1,5 @@
 //! The supervisor's own log lines, as Python's formatter would write them: there is no Python to
-//! do it. Nothing is buffered.
+//! do it, and none to read a logging configuration. Nothing is buffered.
 
 use std::io::{IsTerminal, Write};
 
@@ -13,14 +13,14 @@ pub struct Log {
 }
 
 impl Log {
-    /// With the level and the colours that `config` asks for.
+    /// With the level and the colours that `config` asks for. Where the logging of the workers is
+    /// configured, lines are plain unless colours are asked for.
     pub fn new(config: &Config) -> Log {
+        // Asked of stdout, as for every other line of the server.
+        let by_default = || config.log_config.is_none() && std::io::stdout().is_terminal();
         Log {
             level: config.log_level.unwrap_or(LogLevel::Info),
-            // Asked of stdout, as for every other line of the server.
-            colours: config
-                .use_colors
-                .unwrap_or_else(|| std::io::stdout().is_terminal()),
+            colours: config.use_colors.unwrap_or_else(by_default),
         }
     }
 

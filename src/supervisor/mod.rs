@@ -5,6 +5,7 @@
 //!   parent.rs     the parent's loop, and what it decides
 //!     ends.rs         how workers begin and end
 //!     due.rs          what it does when it is time
+//!     templates.rs    what it does with `--preload`
 //!   member.rs       what it remembers of a worker
 //!   backoff.rs      when the next may be started after failures
 //!   upgrade.rs      from an old program to a new one
@@ -12,6 +13,9 @@
 //!   log.rs          its lines
 //!   child.rs      a worker, seen from its parent: start, listen to, stop
 //!   worker.rs     the worker's own side
+//!   template.rs   what workers are forked from (`--preload`), seen from the parent
+//!   preload.rs    the template's own side
+//!   secrets.rs    what must stand in no command line
 //!   link.rs       what both sides say to each other
 //! ```
 //!
@@ -23,7 +27,10 @@ pub mod link;
 pub mod log;
 pub mod member;
 mod parent;
+pub mod preload;
+pub mod secrets;
 pub mod signals;
+pub mod template;
 mod upgrade;
 pub mod worker;
 
@@ -58,20 +65,23 @@ pub fn run(plan: &Plan<'_>) -> i32 {
             return EXIT_STARTUP;
         }
     };
-    let mut descriptions: Vec<&str> = sockets.iter().map(|s| s.description.as_str()).collect();
+    let described = sockets.iter().map(|socket| socket.description.clone());
+    let mut descriptions: Vec<String> = described.collect();
     descriptions.dedup();
+    // Whoever reads the lines may send a signal, which must be caught by then.
+    let parent = match Parent::new(plan, sockets, predecessor) {
+        Ok(parent) => parent,
+        Err(error) => {
+            log.error(&error.to_string());
+            return EXIT_ERROR;
+        }
+    };
     for description in descriptions {
-        log.banner(description);
+        log.banner(&description);
     }
     let pid = std::process::id();
     log.process("Started parent process", pid);
-    let code = match Parent::new(plan, sockets, predecessor) {
-        Ok(parent) => parent.run(),
-        Err(error) => {
-            log.error(&error.to_string());
-            EXIT_ERROR
-        }
-    };
+    let code = parent.run();
     log.process("Stopping parent process", pid);
     code
 }

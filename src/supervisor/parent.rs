@@ -11,6 +11,7 @@
 
 mod due;
 mod ends;
+mod templates;
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,6 +26,8 @@ use super::link::Report;
 use super::log::Log;
 use super::member::{Member, State, describe};
 use super::signals::{Order, Signals};
+use templates::Templates;
+
 use super::upgrade::{Predecessor, Progress, Successor};
 use crate::config::Config;
 use crate::net::BoundSocket;
@@ -46,6 +49,8 @@ pub struct Parent<'a> {
     sockets: Vec<BoundSocket>,
     shared: Shared,
     members: Vec<Member>,
+    /// With `--preload`: what workers are forked from.
+    templates: Templates,
     /// How many workers there are to be.
     target: usize,
     /// Workers that another one is to take over from, by number.
@@ -115,6 +120,7 @@ impl<'a> Parent<'a> {
             sockets,
             shared: Shared::new()?,
             members: Vec::new(),
+            templates: Templates::default(),
             target: usize::try_from(plan.count).unwrap_or(usize::MAX),
             to_replace: VecDeque::new(),
             replacing: None,
@@ -134,6 +140,7 @@ impl<'a> Parent<'a> {
     /// Serves until told to stop, and returns the exit code.
     pub fn run(mut self) -> i32 {
         loop {
+            self.tend_templates();
             // What a worker has said counts, even if it has ended since.
             self.listen();
             self.bury();
@@ -142,6 +149,7 @@ impl<'a> Parent<'a> {
             if let Some(ending) = &self.ending
                 && self.members.is_empty()
             {
+                self.templates.end_now();
                 return ending.exit_code;
             }
             if let Err(error) = self.wait() {
@@ -185,6 +193,9 @@ impl<'a> Parent<'a> {
         if let Some(successor) = &self.successor {
             fds.push(PollFd::from_borrowed_fd(successor.pipe(), PollFlags::IN));
         }
+        for control in self.templates.controls() {
+            fds.push(PollFd::from_borrowed_fd(control, PollFlags::IN));
+        }
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
@@ -204,8 +215,12 @@ impl<'a> Parent<'a> {
             }
             Order::Restart => {
                 self.log.info("Received SIGHUP, restarting processes.");
-                let all = self.members.iter().filter(|member| member.counts());
-                self.to_replace = all.map(Member::pid).collect();
+                if self.config.preload {
+                    self.renew_template();
+                } else {
+                    let all = self.members.iter().filter(|member| member.counts());
+                    self.to_replace = all.map(Member::pid).collect();
+                }
             }
             Order::More => {
                 self.log

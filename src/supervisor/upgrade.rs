@@ -50,9 +50,8 @@ impl Successor {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let inheritance = Inheritance {
             control: writer.as_raw_fd(),
-            complaint: None,
-            early: false,
             sockets: sockets.iter().map(InheritedSocket::of).collect(),
+            ..Inheritance::default()
         };
         let mut fds = vec![writer.as_fd()];
         fds.extend(sockets.iter().map(|socket| socket.socket.as_fd()));

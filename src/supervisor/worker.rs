@@ -22,6 +22,7 @@ use super::link::{
     BEGIN, FAILED, FAILURE_BYTES_MAX, Inheritance, InheritedSocket, PING, RELOAD, RETIRE, Report,
     STOP, WORKER_VARIABLE,
 };
+use super::preload;
 use crate::net::{BoundSocket, LocalAddress, descriptor};
 use crate::tls::tickets::TicketSecret;
 
@@ -36,6 +37,8 @@ pub struct Membership {
     control: UnixStream,
     complaint: Option<OwnedFd>,
     secret: TicketSecret,
+    /// Nobody served when it was started.
+    first: bool,
     sockets: Mutex<Vec<BoundSocket>>,
     /// SIGTERM was raised once: what comes later changes the kind of the end, and forces nothing.
     leaving: AtomicBool,
@@ -68,26 +71,65 @@ pub fn current() -> Option<&'static Membership> {
     MEMBERSHIP.get()
 }
 
-/// Makes this process a worker: `text` is the value of [`WORKER_VARIABLE`], which the caller
-/// takes out of the environment. When the supervisor is gone, the worker has `patience` to end.
+/// What a worker gets from its supervisor.
+pub(super) struct Belongings {
+    pub control: UnixStream,
+    pub complaint: Option<OwnedFd>,
+    pub sockets: Vec<BoundSocket>,
+    /// It waits for its turn.
+    pub early: bool,
+    /// It may accept before it has started.
+    pub first: bool,
+}
+
+impl Belongings {
+    /// Takes what `inheritance` names.
+    fn take(inheritance: &Inheritance) -> io::Result<Belongings> {
+        let sockets: io::Result<Vec<BoundSocket>> = inheritance.sockets.iter().map(take).collect();
+        Ok(Belongings {
+            control: descriptor::take(inheritance.control)?.into(),
+            complaint: inheritance.complaint.map(descriptor::take).transpose()?,
+            sockets: sockets?,
+            early: inheritance.early,
+            first: inheritance.first,
+        })
+    }
+}
+
+/// Makes this process a worker, or a template of workers: `text` is the value of
+/// [`WORKER_VARIABLE`], which the caller takes out of the environment. When the supervisor is
+/// gone, a worker has `patience` to end.
 ///
 /// # Errors
 /// The variable was not made by a supervisor that started this very process.
-pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
-    let foreign = || io::Error::other(format!("{WORKER_VARIABLE} is not for this process"));
+pub fn join(text: &str, patience: Duration) -> io::Result<()> {
     let inheritance = Inheritance::decode(text).ok_or_else(foreign)?;
-    let mut control = UnixStream::from(descriptor::take(inheritance.control)?);
+    let belongings = Belongings::take(&inheritance)?;
+    if inheritance.template {
+        preload::begin(belongings, patience)
+    } else {
+        begin(belongings, patience)
+    }
+}
+
+/// The variable, or this process, is none of ours.
+pub(super) fn foreign() -> io::Error {
+    io::Error::other(format!("{WORKER_VARIABLE} is not for this process"))
+}
+
+/// Makes this process a worker with these belongings.
+pub(super) fn begin(belongings: Belongings, patience: Duration) -> io::Result<()> {
+    let mut control = belongings.control;
     let mut secret = [0; TicketSecret::INHERITED_BYTES];
     control.read_exact(&mut secret)?;
-    let complaint = inheritance.complaint.map(descriptor::take).transpose()?;
-    let sockets: io::Result<Vec<BoundSocket>> = inheritance.sockets.iter().map(take).collect();
     let membership = Membership {
         control,
-        complaint,
+        complaint: belongings.complaint,
+        first: belongings.first,
         secret: TicketSecret::from_bytes(&secret),
-        sockets: Mutex::new(sockets?),
+        sockets: Mutex::new(belongings.sockets),
         leaving: AtomicBool::new(false),
-        turn: (Mutex::new(!inheritance.early), Condvar::new()),
+        turn: (Mutex::new(!belongings.early), Condvar::new()),
         stopping: AtomicBool::new(false),
         hurried: AtomicBool::new(false),
         watch: Watch {
@@ -105,7 +147,16 @@ pub fn join(text: &str, patience: Duration) -> io::Result<&'static Membership> {
     thread::Builder::new()
         .name("smolcorn-worker".to_owned())
         .spawn(move || membership.obey(patience))?;
-    Ok(membership)
+    Ok(())
+}
+
+/// Takes the permission out of the pipe; true if it was there, or if nobody needs one.
+pub(super) fn takes_permission(complaint: Option<&OwnedFd>) -> bool {
+    let mut byte = [0];
+    match complaint {
+        Some(pipe) => matches!(rustix::io::read(pipe, &mut byte), Ok(1)),
+        None => true,
+    }
 }
 
 /// A socket that this process inherited.
@@ -151,6 +202,11 @@ impl Membership {
         !*self.turn.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody served when this worker was started: it may accept before it has started.
+    pub fn is_first(&self) -> bool {
+        self.first
+    }
+
     fn begin(&self) {
         let (turn, came) = &self.turn;
         *turn.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -190,11 +246,7 @@ impl Membership {
 
     /// True if this worker, of all that cannot start, is the one to say why.
     pub fn may_complain(&self) -> bool {
-        let mut byte = [0];
-        match &self.complaint {
-            Some(pipe) => matches!(rustix::io::read(pipe, &mut byte), Ok(1)),
-            None => true,
-        }
+        takes_permission(self.complaint.as_ref())
     }
 
     /// From now on [`tick`](Self::tick) must come more often than every `timeout`; when it does

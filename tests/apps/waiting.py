@@ -68,8 +68,8 @@ async def cancelled(scope: Scope, receive: Receive, send: Send) -> list[Any]:
     try:
         await task
     except asyncio.CancelledError as error:
-        text = str(error)
-    seen = [waiter.cancelled(), waiter.done(), repr(waiter), waiter.cancel()]
+        seen: list[Any] = [str(error)]
+    seen += [waiter.cancelled(), waiter.done(), repr(waiter), waiter.cancel()]
     try:
         waiter.exception()
     except asyncio.CancelledError as error:

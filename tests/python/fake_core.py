@@ -26,6 +26,7 @@ class NativeConfig:
 
     workers: int | None = 1
     forwarded_allow_ips: str | None = None
+    health_path: str | None = None
 
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:
@@ -128,6 +129,9 @@ class Engine:
         Core.engine = self
         Core.prepare(self)
 
+    def admit(self) -> None:
+        pass
+
     def running(self) -> list[Any]:
         return [None] * self.tasks
 
@@ -136,7 +140,7 @@ class Engine:
         if react := self.react.get(name):
             react(self)
 
-    def start(self, sockets: list[Socket]) -> None:
+    def start(self, sockets: list[Socket], hold: bool = False) -> None:
         self.listeners = len(sockets)
         self._called("start")
 
@@ -233,6 +237,7 @@ def module() -> types.ModuleType:
         Engine=Engine,
         bind=bind,
         worker=worker,
+        template=worker,
         adopt=adopt,
         read_env_file=read_env_file,
         main=lambda argv: Core.main(argv),

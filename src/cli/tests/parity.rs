@@ -223,6 +223,7 @@ fn our_own_options_are_there() {
             "timeout-write",
             "drain-delay",
             "io-threads",
+            "preload",
             "restart-blocked-workers",
             "pid-file",
             "python",

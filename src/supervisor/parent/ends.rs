@@ -3,14 +3,13 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::super::child::Worker;
 use super::super::member::{Member, describe, exit_code};
 use super::{EXIT_ERROR, Ending, Parent};
 
 impl Parent<'_> {
     /// Starts a worker.
     pub(super) fn start(&mut self, replaces: Option<u32>) {
-        match Worker::start(self.program, &self.sockets, &self.shared) {
+        match self.launch() {
             Ok(worker) => self.members.push(Member::new(worker, replaces)),
             Err(error) => {
                 self.log
@@ -28,6 +27,7 @@ impl Parent<'_> {
         let now = Instant::now();
         let count = |members: &[Member]| members.iter().filter(|member| member.counts()).count();
         while count(&self.members) < self.target
+            && self.has_loaded()
             && self.backoff.until(now).is_none()
             && self.ending.is_none()
         {
@@ -52,7 +52,8 @@ impl Parent<'_> {
             members.any(|member| member.pid() == *pid && member.counts())
         };
         self.to_replace.retain(known);
-        if self.replacing.is_some() || self.backoff.until(Instant::now()).is_some() {
+        let is_too_soon = self.backoff.until(Instant::now()).is_some() || !self.has_loaded();
+        if self.replacing.is_some() || is_too_soon {
             return;
         }
         // One that has not started yet is replaced when it has.
