@@ -116,6 +116,19 @@ pub struct Config {
     pub access_log: bool,
     /// Colour the log lines; `None`: when stdout is a terminal.
     pub use_colors: Option<bool>,
+    /// What is traced of the actors, and where that goes.
+    pub trace: TraceConfig,
+}
+
+/// Per-actor tracing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceConfig {
+    /// File for the trace; `None`: none.
+    pub file: Option<PathBuf>,
+    /// The share of connections that are traced, millionths; `None`: all.
+    pub share_millionths: Option<u32>,
+    /// Actors that are traced, and kinds of them; empty: all.
+    pub actors: Vec<String>,
 }
 
 impl Default for Config {
@@ -164,6 +177,7 @@ impl Default for Config {
             log_level: None,
             access_log: true,
             use_colors: None,
+            trace: TraceConfig::default(),
         }
     }
 }

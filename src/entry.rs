@@ -8,6 +8,7 @@ use crate::cli::{self, Parsed, Program};
 use crate::config::Config;
 #[cfg(unix)]
 use crate::env_file;
+use crate::inspect::client as inspect;
 use crate::python::settings;
 #[cfg(unix)]
 use crate::reload;
@@ -35,6 +36,11 @@ pub enum Request {
 /// Reads the command line (`argv` without the program's name) and the environment. Help, version
 /// and usage errors are printed here.
 pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
+    if let [first, rest @ ..] = argv
+        && first == inspect::COMMAND
+    {
+        return Request::Exit(inspect::run(rest));
+    }
     match cli::parse(argv, variable, read_project, program) {
         #[cfg(unix)]
         Parsed::Run(mut config) => match supervisor::secrets::complete(&mut config) {

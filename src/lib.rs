@@ -7,6 +7,7 @@ pub mod config;
 pub mod entry;
 pub mod env_file;
 pub mod http;
+pub mod inspect;
 pub mod net;
 pub mod percent;
 pub mod pid_file;
@@ -16,5 +17,6 @@ pub mod reload;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod tls;
+pub mod trace;
 pub mod ws;
 pub mod wsgi;

@@ -23,12 +23,13 @@ use crate::connection::Accepted;
 use crate::connection::Nursery;
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
-use crate::mailbox::{Address, Mailbox, mailbox};
+use crate::mailbox::{Address, Mailbox, mailbox_of};
 use crate::messages::{Ends, ToConnection, ToDispatch, ToListener};
 use crate::placement::Local;
 use crate::protocol::Protocol;
 use crate::timers::{Tick, Timer};
-use crate::trace;
+use crate::trace::cells::{self, ActorState, Place};
+use crate::trace::{self, Event, What};
 
 /// At most so many that wait already are accepted when the listener stops.
 const ACCEPTS_AT_STOP: usize = 4096;
@@ -64,6 +65,8 @@ pub(crate) struct Listener<P: Protocol> {
     /// The system refused, and was not seen to have nothing left to accept since.
     failing: bool,
     ended: bool,
+    /// What it shows of itself.
+    place: Place,
 }
 
 impl<P: Protocol> Listener<P> {
@@ -77,6 +80,15 @@ impl<P: Protocol> Listener<P> {
         limits: Limits,
         (own_address, mailbox): (Address<ToListener>, Mailbox<ToListener>),
     ) -> Listener<P> {
+        let own = own_address.clone();
+        let place = cells::register(
+            ActorName::Listener(number),
+            None,
+            local.clock().now(),
+            move || own.len(),
+        );
+        place.set_state(ActorState::Open);
+        trace::note(ActorName::Listener(number), || What::Started);
         Listener {
             number,
             acceptor: Some(acceptor),
@@ -92,6 +104,7 @@ impl<P: Protocol> Listener<P> {
             retry_at: None,
             failing: false,
             ended: false,
+            place,
         }
     }
 
@@ -114,8 +127,9 @@ impl<P: Protocol> Listener<P> {
 
     fn take_mail(&mut self, context: &mut Context<'_>) {
         self.mailbox.wake_with(context.waker());
-        let messages: Vec<ToListener> = self.mailbox.drain().collect();
-        for message in messages {
+        let mails: Vec<_> = self.mailbox.drain_mail().collect();
+        for mail in mails {
+            let (message, _handling) = mail.open(self.name());
             match message {
                 ToListener::Closed(connection) => {
                     self.live.remove(&connection);
@@ -126,13 +140,11 @@ impl<P: Protocol> Listener<P> {
                 }
                 ToListener::Stop => self.stop(context),
                 ToListener::Retire => {
-                    self.trace(|| "retire".to_owned());
-                    self.acceptor = None;
+                    self.close();
                     self.retry_at = None;
                 }
                 ToListener::Abort => {
-                    self.trace(|| "abort".to_owned());
-                    self.acceptor = None;
+                    self.close();
                     self.tell_all(|| ToConnection::Abort);
                 }
             }
@@ -141,13 +153,12 @@ impl<P: Protocol> Listener<P> {
 
     /// Accepts what waits already, closes the socket, and drains.
     fn stop(&mut self, context: &mut Context<'_>) {
-        self.trace(|| "stop".to_owned());
         self.retry_at = None;
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.assume_readable();
         }
         self.accept(context, ACCEPTS_AT_STOP);
-        self.acceptor = None;
+        self.close();
         self.retry_at = None;
         self.tell_all(|| ToConnection::Drain);
     }
@@ -155,7 +166,7 @@ impl<P: Protocol> Listener<P> {
     fn tell_all(&self, message: impl Fn() -> ToConnection<P::Command>) {
         for connection in self.live.values() {
             // Refused only by one that has just ended; its `Closed` is on the way.
-            let _ = connection.send(message());
+            let _ = connection.tell(message());
         }
     }
 
@@ -199,8 +210,8 @@ impl<P: Protocol> Listener<P> {
     /// Starts the connection actor for an accepted socket.
     fn start(&mut self, socket: Socket, ends: Ends) {
         let id = ConnectionId(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
-        self.trace(|| format!("accepted connection#{}", id.0));
-        let (reply, mailbox) = mailbox();
+        self.tell_of(id);
+        let (reply, mailbox) = mailbox_of(ActorName::Connection(id));
         self.live.insert(id, reply.clone());
         let accepted = Accepted {
             id,
@@ -241,7 +252,7 @@ impl<P: Protocol> Listener<P> {
         let listener = self.number;
         let _ = self
             .dispatch
-            .send(ToDispatch::AcceptFailed { listener, error });
+            .tell(ToDispatch::AcceptFailed { listener, error });
     }
 
     fn end(&mut self) {
@@ -250,13 +261,33 @@ impl<P: Protocol> Listener<P> {
         }
         self.ended = true;
         self.acceptor = None;
-        self.trace(|| "stopped".to_owned());
+        self.place.set_state(ActorState::Ended);
+        trace::note(self.name(), || What::Stopped(None));
         let listener = self.number;
-        let _ = self.dispatch.send(ToDispatch::ListenerStopped { listener });
+        let _ = self.dispatch.tell(ToDispatch::ListenerStopped { listener });
     }
 
-    fn trace(&self, text: impl FnOnce() -> String) {
-        trace::line(&self.dispatch, ActorName::Listener(self.number), text);
+    fn name(&self) -> ActorName {
+        ActorName::Listener(self.number)
+    }
+
+    /// Lets go of the socket.
+    fn close(&mut self) {
+        self.acceptor = None;
+        self.place.set_state(ActorState::Closing);
+        let state = ActorState::Closing.as_str();
+        trace::note(self.name(), || What::State(state));
+    }
+
+    fn tell_of(&self, accepted: ConnectionId) {
+        if trace::enabled() {
+            trace::emit(&Event {
+                at: trace::now(),
+                actor: self.name(),
+                about: Some(ActorName::Connection(accepted)),
+                what: What::Accepted,
+            });
+        }
     }
 }
 
@@ -267,7 +298,8 @@ impl<P: Protocol> Future for Listener<P> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let listener = self.get_mut();
-        match catch_unwind(AssertUnwindSafe(|| listener.turn(context))) {
+        let turn = trace::enabled().then(|| trace::enter(listener.name()));
+        let done = match catch_unwind(AssertUnwindSafe(|| listener.turn(context))) {
             Ok(done) => done,
             Err(panic) => {
                 listener.report(io::Error::other(panic_message(&*panic)));
@@ -275,14 +307,25 @@ impl<P: Protocol> Future for Listener<P> {
                 listener.end();
                 Poll::Ready(())
             }
+        };
+        if let Some(turn) = turn {
+            turn.finish("turn", &[]);
         }
+        done
     }
 }
 
 impl<P: Protocol> Drop for Listener<P> {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         // The placement ends with the listener on it, or the listener panicked.
+        let entered = trace::enabled().then(|| trace::enter(self.name()));
         self.end();
+        if let Some(entered) = entered {
+            entered.finish("dropped", &[]);
+        }
     }
 }
 

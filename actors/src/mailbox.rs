@@ -13,10 +13,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Makes a mailbox and its first address.
+use crate::actor::ActorName;
+use crate::trace::{self, Describe, Handling, Stamp};
+
+/// Makes a mailbox that traces do not show, and its first address.
 pub fn mailbox<T>() -> (Address<T>, Mailbox<T>) {
+    make(None)
+}
+
+/// Makes the mailbox of an actor, and its first address.
+pub fn mailbox_of<T>(owner: ActorName) -> (Address<T>, Mailbox<T>) {
+    make(Some(owner))
+}
+
+fn make<T>(owner: Option<ActorName>) -> (Address<T>, Mailbox<T>) {
     let (sender, receiver) = flume::unbounded();
     let bell = Arc::new(Bell {
+        owner,
         rung: AtomicBool::new(false),
         waker: Mutex::new(None),
     });
@@ -33,6 +46,8 @@ pub fn mailbox<T>() -> (Address<T>, Mailbox<T>) {
 }
 
 struct Bell {
+    /// Whose mailbox it is, for traces.
+    owner: Option<ActorName>,
     /// Set by the first sender after a drain, cleared by the drain.
     rung: AtomicBool,
     /// Who is woken. It stays when it is used: an owner that is a task is the same one each time.
@@ -47,14 +62,32 @@ impl Bell {
 
 /// Where to send messages for one actor. Cheap to clone, usable from any thread.
 pub struct Address<T> {
-    sender: flume::Sender<T>,
+    sender: flume::Sender<Mail<T>>,
     bell: Arc<Bell>,
 }
 
 impl<T> Address<T> {
-    /// Sends `message`; gives it back when the actor has ended.
+    /// Sends `message`, of which no trace tells; gives it back when the actor has ended.
+    #[inline]
     pub fn send(&self, message: T) -> Result<(), T> {
-        self.sender.send(message).map_err(|error| error.0)?;
+        self.put(Mail::Plain(message))
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// True when no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+
+    #[inline]
+    fn put(&self, mail: Mail<T>) -> Result<(), T> {
+        self.sender
+            .send(mail)
+            .map_err(|error| error.0.into_message())?;
         // Looked at first, because most messages come to a bell that rings. The channel's lock orders
         // this: an owner that clears the bell and misses our message had the lock before us, and then
         // we see the bell cleared.
@@ -70,6 +103,30 @@ impl<T> Address<T> {
     }
 }
 
+impl<T: Describe> Address<T> {
+    /// Sends `message`, and lets traces tell of it; gives it back when the actor has ended.
+    #[inline]
+    pub fn tell(&self, message: T) -> Result<(), T> {
+        if trace::enabled() {
+            return self.tell_traced(message);
+        }
+        self.send(message)
+    }
+
+    #[cold]
+    fn tell_traced(&self, message: T) -> Result<(), T> {
+        let Some(owner) = self.bell.owner else {
+            return self.send(message);
+        };
+        let about = message.describe();
+        let _sending = trace::sending(about.kind);
+        let stamp = trace::sent(owner, about);
+        // Before the owner, on another thread, may have taken it.
+        trace::mailbox_length(owner, self.len() + 1);
+        self.put(Mail::Traced(Box::new((message, stamp))))
+    }
+}
+
 impl<T> Clone for Address<T> {
     fn clone(&self) -> Self {
         Address {
@@ -79,9 +136,43 @@ impl<T> Clone for Address<T> {
     }
 }
 
+/// A message on its way. It takes no more room than the message alone.
+pub enum Mail<T> {
+    /// No trace was told of it.
+    Plain(T),
+    /// With what traces have to know.
+    Traced(Box<(T, Stamp)>),
+}
+
+impl<T> Mail<T> {
+    #[inline(always)]
+    fn into_message(self) -> T {
+        match self {
+            Mail::Plain(message) => message,
+            Mail::Traced(traced) => traced.0,
+        }
+    }
+}
+
+impl<T: Describe> Mail<T> {
+    /// Takes the message out. `actor` handles it for as long as the second value lives.
+    // Messages are large; out of line they would be copied once more.
+    #[inline(always)]
+    pub fn open(self, actor: ActorName) -> (T, Option<Box<Handling>>) {
+        match self {
+            Mail::Plain(message) => (message, None),
+            Mail::Traced(traced) => {
+                let (message, stamp) = *traced;
+                let handling = trace::taken(actor, message.describe(), &stamp);
+                (message, Some(handling))
+            }
+        }
+    }
+}
+
 /// The receiving end, owned by exactly one actor.
 pub struct Mailbox<T> {
-    receiver: flume::Receiver<T>,
+    receiver: flume::Receiver<Mail<T>>,
     bell: Arc<Bell>,
     /// The waker that the bell has, to see without its lock that it is the right one.
     owner: Cell<Option<Waker>>,
@@ -102,10 +193,25 @@ impl<T> Mailbox<T> {
 
     /// Takes all messages that are there, in the order in which they were sent.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
+        self.drain_mail().map(Mail::into_message)
+    }
+
+    /// The same, with what traces have to know.
+    pub fn drain_mail(&self) -> impl Iterator<Item = Mail<T>> + '_ {
         // Whoever sends after this swap rings again; when nobody rang, nothing has come.
         let rung =
             self.bell.rung.load(Ordering::Acquire) && self.bell.rung.swap(false, Ordering::AcqRel);
+        if rung && trace::enabled() {
+            self.tell_of_drain();
+        }
         rung.then(|| self.receiver.drain()).into_iter().flatten()
+    }
+
+    #[cold]
+    fn tell_of_drain(&self) {
+        if let (Some(owner), 1..) = (self.bell.owner, self.receiver.len()) {
+            trace::mailbox_length(owner, 0);
+        }
     }
 
     /// True when no message waits.

@@ -7,6 +7,7 @@ use crate::actor::{ConnectionId, StopReason};
 use crate::mailbox::Address;
 use crate::protocol::Protocol;
 use crate::tls::TlsSession;
+use crate::trace::{About, Describe};
 
 /// To a listener. Senders: the server's life cycle (stop, retire, abort) and the listener's own
 /// connection actors (closed, failed).
@@ -91,13 +92,46 @@ pub enum ToDispatch<P: Protocol> {
         /// What the system said.
         error: std::io::Error,
     },
-    /// A line for the trace log; sent only while tracing is on.
-    Trace {
-        /// Whose line it is.
-        actor: crate::actor::ActorName,
-        /// What happened.
-        text: String,
-    },
+    /// A line for the trace log, from any actor; sent only while tracing is on. No trace tells of
+    /// it.
+    Trace(String),
+}
+
+impl Describe for ToListener {
+    fn describe(&self) -> About {
+        About::kind(match self {
+            ToListener::Stop => "stop",
+            ToListener::Retire => "retire",
+            ToListener::Abort => "abort",
+            ToListener::Closed(_) => "closed",
+            ToListener::Failed { .. } => "failed",
+        })
+    }
+}
+
+impl<C: Describe> Describe for ToConnection<C> {
+    fn describe(&self) -> About {
+        match self {
+            ToConnection::Command(command) => command.describe(),
+            ToConnection::Drain => About::kind("drain"),
+            ToConnection::Abort => About::kind("abort"),
+        }
+    }
+}
+
+impl<P: Protocol> Describe for ToDispatch<P> {
+    fn describe(&self) -> About {
+        About::kind(match self {
+            ToDispatch::Event { event, .. } => return event.describe(),
+            ToDispatch::Opened { .. } => "opened",
+            ToDispatch::Secured { .. } => "secured",
+            ToDispatch::HandshakeFailed { .. } => "handshake failed",
+            ToDispatch::Closed { .. } => "closed",
+            ToDispatch::ListenerStopped { .. } => "listener stopped",
+            ToDispatch::AcceptFailed { .. } => "accept failed",
+            ToDispatch::Trace(_) => "trace",
+        })
+    }
 }
 
 /// The two ends of a connection.

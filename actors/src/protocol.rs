@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use crate::outbox::Outbox;
+use crate::trace::Describe;
 
 /// A protocol machine for one connection.
 pub trait Protocol: Sized + 'static {
     /// What the machine tells the application.
-    type Event: Send + 'static;
+    type Event: Describe + Send + 'static;
     /// What the application tells the machine.
-    type Command: Send + 'static;
+    type Command: Describe + Send + 'static;
 
     /// Called once, before anything else.
     fn begin(&mut self, io: &mut Io<'_, Self::Event>);

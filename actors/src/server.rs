@@ -10,11 +10,12 @@ use async_io::Async;
 use socket2::Socket;
 
 use crate::accept::{Acceptor, prepare};
+use crate::actor::ActorName;
 use crate::connection::{Accepted, Nursery};
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
 use crate::listener::{Listener, Nurseries};
-use crate::mailbox::{Address, Mailbox, mailbox};
+use crate::mailbox::{Address, Mailbox, mailbox, mailbox_of};
 use crate::messages::{End, Ends, ToListener};
 #[cfg(unix)]
 use crate::placement::fused::Fused;
@@ -48,7 +49,7 @@ impl Running {
     pub fn stop(&self) {
         for listener in &self.listeners {
             // Refused only by one that has ended.
-            let _ = listener.send(ToListener::Stop);
+            let _ = listener.tell(ToListener::Stop);
         }
     }
 
@@ -56,14 +57,14 @@ impl Running {
     /// as they are.
     pub fn retire(&self) {
         for listener in &self.listeners {
-            let _ = listener.send(ToListener::Retire);
+            let _ = listener.tell(ToListener::Retire);
         }
     }
 
     /// Tells all listeners to drop everything now.
     pub fn abort(&self) {
         for listener in &self.listeners {
-            let _ = listener.send(ToListener::Abort);
+            let _ = listener.tell(ToListener::Abort);
         }
     }
 }
@@ -117,7 +118,7 @@ fn start_fused<F: ProtocolFactory>(
         listeners: Vec::new(),
     };
     for (acceptor, number) in acceptors.into_iter().zip(1..) {
-        let (address, mail) = mailbox();
+        let (address, mail) = mailbox_of(ActorName::Listener(number));
         running.listeners.push(address.clone());
         local.spawn(Listener::new(
             number,
@@ -168,7 +169,7 @@ fn start_threads<F: ProtocolFactory>(
         listeners: Vec::new(),
     };
     for (((socket, end), number), index) in sockets.into_iter().zip(1..).zip(0..) {
-        let (address, mail) = mailbox();
+        let (address, mail) = mailbox_of(ActorName::Listener(number));
         running.listeners.push(address.clone());
         let (dispatch, limits) = (dispatch.clone(), limits.clone());
         let nurseries = nurseries.clone();

@@ -245,6 +245,8 @@ class Engine:
         `admit()`, and the health path says that the server starts."""
     def admit(self) -> None:
         """Lets the application have requests."""
+    def answer_signal(self) -> None:
+        """Answers SIGUSR1 from now on, by a table of all actors on stderr. Unix only."""
     @property
     def placement(self) -> Literal["fused", "threads", "none"]:
         """Which threads poll the sockets; none before `start()`."""

@@ -63,6 +63,9 @@ class Options(TypedDict, total=False):
     log_level: str | int | None
     access_log: bool | None
     use_colors: bool | None
+    trace_file: str | None
+    trace_sample: float | None
+    trace_actors: str | None
     ws_max_size: int | None
     ws_max_queue: int | None
     ws_ping_interval: float | None

@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from smolcorn import certificates, worker
+from smolcorn import certificates, signals, worker
 from smolcorn.errors import BindError
 from smolcorn.listeners import Listener
 from smolcorn.logging import bold
@@ -99,6 +99,8 @@ class Serving:
             on_limit,
         )
         engine.start(self._sockets, hold)
+        if self._owns_process and signals.is_free("SIGUSR1"):
+            engine.answer_signal()
         return engine
 
     def begin(self, sockets: list[socket.socket] | None) -> None:

@@ -86,6 +86,14 @@ def _watch(loop: asyncio.AbstractEventLoop, ours: socket.socket) -> bool:
     return True
 
 
+def is_free(name: str) -> bool:
+    """Whether the system has this signal, and nobody in this process has a use for it."""
+    number = getattr(signal, name, None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        return False
+    return signal.getsignal(number) is signal.SIG_DFL
+
+
 def raise_again(numbers: Iterable[int]) -> None:
     """Delivers the signals to the handlers that are installed now.
 

@@ -9,17 +9,22 @@ use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use smolcorn_actors::actor::ActorName;
+use smolcorn_actors::trace;
 
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
 use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
+use crate::trace::work::Work;
 
 /// One call of the application, for one request.
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct AppCall {
     conversation: Conversation,
     state: GilCell<State>,
+    /// What a trace is to show of it; present while tracing is on.
+    work: Option<GilCell<Option<Box<Work>>>>,
 }
 
 enum State {
@@ -33,10 +38,11 @@ enum State {
 
 impl AppCall {
     /// A call that has not begun.
-    pub fn new(conversation: Conversation, scope: Py<PyAny>) -> AppCall {
+    pub fn new(conversation: Conversation, scope: Py<PyAny>, work: Option<Box<Work>>) -> AppCall {
         AppCall {
             conversation,
             state: GilCell::new(State::Fresh(scope)),
+            work: work.map(|work| GilCell::new(Some(work))),
         }
     }
 
@@ -79,6 +85,26 @@ impl AppCall {
 
     /// Runs the application up to its next wait. Never fails: an error is the end of the request.
     fn step(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        self.watched(py, || self.step_now(py, value))
+    }
+
+    /// Takes note of what runs, for whoever asks, and for a trace.
+    fn watched(&self, py: Python<'_>, step: impl FnOnce() -> PyResult<Step>) -> PyResult<Step> {
+        let border = self.conversation.border();
+        let watch = border.begins_work(self.conversation.key());
+        let Some(work) = &self.work else {
+            let done = step();
+            border.ends_work(watch);
+            return done;
+        };
+        let done = traced(py, work, step);
+        border.ends_work(watch);
+        // Trace lines may wait for a turn.
+        border.arm(py)?;
+        done
+    }
+
+    fn step_now(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
         let outcome = self
             .running(py)
             .and_then(|coroutine| resume(&coroutine, value).map(|step| (coroutine, step)));
@@ -86,6 +112,10 @@ impl AppCall {
     }
 
     fn step_with_error(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
+        self.watched(py, || self.throw_now(py, error))
+    }
+
+    fn throw_now(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
         let state = std::mem::replace(&mut *self.state(py), State::Ended);
         let outcome = match state {
             State::Running(coroutine) => {
@@ -111,6 +141,26 @@ impl AppCall {
         }
         Ok(Step::Return(py.None()))
     }
+}
+
+/// A step that a trace is told of.
+#[cold]
+fn traced(
+    py: Python<'_>,
+    work: &GilCell<Option<Box<Work>>>,
+    step: impl FnOnce() -> PyResult<Step>,
+) -> PyResult<Step> {
+    let _inside = trace::enter(ActorName::Dispatch);
+    let begun = work.borrow(py).as_mut().map(|work| work.step_begins());
+    let done = step();
+    let has_ended = !matches!(done, Ok(Step::Yield(_)));
+    if let (Some(work), Some(begun)) = (work.borrow(py).as_mut(), begun) {
+        work.step_ends(begun, has_ended);
+    }
+    if has_ended {
+        work.borrow(py).take();
+    }
+    done
 }
 
 fn is_native_coroutine(object: &Bound<'_, PyAny>) -> bool {

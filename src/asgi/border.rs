@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
+use std::time::Instant;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::messages::End;
+use smolcorn_actors::trace;
+use smolcorn_actors::trace::cells::Place;
 
 use super::access::AccessLogger;
 use super::log::ServerLog;
@@ -26,6 +29,7 @@ use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
+use crate::trace::Counts;
 
 /// Names an exchange in the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +109,10 @@ pub struct Border {
     pub listeners: AtomicUsize,
     /// Open connections.
     pub connections: AtomicUsize,
+    /// What the dispatch actor shows of itself; set once when the engine starts.
+    pub place: OnceLock<Place>,
+    /// What a trace was told.
+    pub counts: Counts,
     running: GilCell<BTreeMap<ExchangeKey, Running>>,
     held: GilCell<Vec<Py<Exchange>>>,
     /// The exchange whose application makes its first step now.
@@ -165,6 +173,8 @@ impl Border {
             completed: AtomicU64::new(0),
             listeners: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            place: OnceLock::new(),
+            counts: Counts::default(),
             running: GilCell::default(),
             held: GilCell::default(),
             starting: GilCell::default(),
@@ -273,6 +283,43 @@ impl Border {
         Ok(())
     }
 
+    // --- what is shown of the dispatch actor -----------------------------------------------------
+
+    /// The dispatch actor handles messages, in a turn that began at `begun`, until what is returned
+    /// is dropped.
+    pub fn begins_turn(&self, begun: Instant) -> Busy<'_> {
+        let place = self.place.get();
+        if let Some(place) = place {
+            place.set_busy_since(trace::nanos(begun));
+        }
+        Busy(place)
+    }
+
+    /// The application's code runs for this request from now on. True: outside of a turn.
+    #[inline]
+    pub fn begins_work(&self, key: ExchangeKey) -> bool {
+        let Some(place) = self.place.get() else {
+            return false;
+        };
+        place.set_work(key.connection.0, key.stream);
+        let is_alone = !place.is_busy();
+        if is_alone {
+            place.set_busy_since(trace::now());
+        }
+        is_alone
+    }
+
+    /// It does so no more. `is_alone` is what [`begins_work`](Self::begins_work) returned.
+    #[inline]
+    pub fn ends_work(&self, is_alone: bool) {
+        if let Some(place) = self.place.get() {
+            place.clear_work();
+            if is_alone {
+                place.set_idle();
+            }
+        }
+    }
+
     // --- requests in flight ------------------------------------------------------------------
 
     /// Takes note of a request whose application goes on.
@@ -309,6 +356,15 @@ impl Border {
                     running.task.clone_ref(py),
                 )
             })
+            .collect()
+    }
+
+    /// Connection, number and task of each request in flight.
+    pub fn keyed(&self, py: Python<'_>) -> Vec<(u64, StreamId, Py<PyAny>)> {
+        self.running
+            .borrow(py)
+            .iter()
+            .map(|(key, running)| (key.connection.0, key.stream, running.task.clone_ref(py)))
             .collect()
     }
 
@@ -415,6 +471,17 @@ impl Border {
             self.on_idle.call0(py)?;
         }
         Ok(())
+    }
+}
+
+/// The dispatch actor handles messages.
+pub struct Busy<'a>(Option<&'a Place>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            place.set_idle();
+        }
     }
 }
 

@@ -81,7 +81,10 @@ impl ConnectionRecord {
 
     /// Sends a command to the connection; one that has ended needs none.
     pub fn command(&self, command: HttpCommand) {
-        let _ = self.reply.send(ToConnection::Command(command));
+        if smolcorn_actors::trace::enabled() {
+            crate::trace::work::answered(self.id, &command);
+        }
+        let _ = self.reply.tell(ToConnection::Command(command));
     }
 }
 

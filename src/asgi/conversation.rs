@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::border::Border;
+use super::border::{Border, ExchangeKey};
 use super::exchange::{Exchange, Sent};
 use super::waiter::Waiter;
 use super::websocket::WebSocket;
@@ -32,6 +32,14 @@ impl Conversation {
         match self {
             Conversation::Http(exchange) => exchange.bind(py).as_any(),
             Conversation::WebSocket(socket) => socket.bind(py).as_any(),
+        }
+    }
+
+    /// Which conversation this is.
+    pub fn key(&self) -> ExchangeKey {
+        match self {
+            Conversation::Http(exchange) => exchange.get().key(),
+            Conversation::WebSocket(socket) => socket.get().key(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Server messages, through Python's logging: logger `uvicorn.error`, as users' configurations
 //! name it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,11 +14,13 @@ use super::exchange::LoggedRequest;
 const INFO_LEVEL: u8 = 20;
 
 /// uvicorn's level below DEBUG.
-pub const TRACE_LEVEL: u8 = 5;
+const TRACE_LEVEL: u8 = 5;
 
 /// The logger of the server's own messages.
 pub struct ServerLog {
     logger: Py<PyAny>,
+    /// Messages at TRACE go somewhere.
+    traces: AtomicBool,
 }
 
 impl ServerLog {
@@ -26,7 +30,10 @@ impl ServerLog {
             .import("logging")?
             .call_method1("getLogger", ("uvicorn.error",))?
             .unbind();
-        Ok(ServerLog { logger })
+        Ok(ServerLog {
+            logger,
+            traces: AtomicBool::new(false),
+        })
     }
 
     /// Whether messages of this level go anywhere.
@@ -34,6 +41,18 @@ impl ServerLog {
         self.logger
             .call_method1(py, intern!(py, "isEnabledFor"), (level,))?
             .is_truthy(py)
+    }
+
+    /// Finds out whether messages at TRACE go anywhere, and says it.
+    pub fn look_for_trace(&self, py: Python<'_>) -> PyResult<bool> {
+        let traces = self.is_enabled(py, TRACE_LEVEL)?;
+        self.traces.store(traces, Ordering::Relaxed);
+        Ok(traces)
+    }
+
+    /// What that has found.
+    pub fn shows_trace(&self) -> bool {
+        self.traces.load(Ordering::Relaxed)
     }
 
     /// Logs a message at DEBUG.

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
 use super::gil_cell::{GilCell, Guard};
+use crate::trace::work::{Wait, waits_for};
 
 /// One call of `receive()`. It takes its message in the step in which it returns it, so that a
 /// cancelled wait loses none.
@@ -42,9 +43,11 @@ impl ReceiveCall {
                 self.end(py);
                 Ok(Step::Return(message))
             }
-            None => conversation
-                .wait_for_message(py)
-                .map(|waiter| Step::Yield(waiter.into_any())),
+            None => {
+                waits_for(Wait::Receive);
+                let waiter = conversation.wait_for_message(py)?;
+                Ok(Step::Yield(waiter.into_any()))
+            }
         }
     }
 }

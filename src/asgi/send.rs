@@ -8,6 +8,7 @@ use super::conversation::Conversation;
 use super::exchange::Sent;
 use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
+use crate::trace::work::{Wait, waits_for};
 
 /// One call of `send()`. The message is looked at when the coroutine is first run, as with any
 /// `async def`; it waits while the connection has too much to write.
@@ -36,6 +37,7 @@ impl SendCall {
         match conversation.accept(message.bind(py))? {
             Sent::Accepted => Ok(None),
             Sent::Wait(waiter) => {
+                waits_for(Wait::Send);
                 *self.call(py) = Some((conversation, message));
                 Ok(Some(waiter.into_any()))
             }

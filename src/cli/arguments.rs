@@ -10,7 +10,7 @@ use super::error::UsageError;
 use super::normalise::{Normalised, Source};
 use super::project;
 use super::values::{
-    Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Truth,
+    Actors, Delay, ExistingPath, HeaderLine, Int, Mode, Number, SECONDS_MAX, Seconds, Share, Truth,
 };
 use crate::config::{
     BindTarget, EventLoop, HttpEngine, Interface, Lifespan, LogLevel, TlsVersion, WebSockets,
@@ -201,6 +201,15 @@ pub struct Arguments {
     /// colours
     #[argh(option)]
     pub use_colors: Option<Truth>,
+    /// trace
+    #[argh(option)]
+    pub trace_file: Option<String>,
+    /// share of connections
+    #[argh(option)]
+    pub trace_sample: Option<Share>,
+    /// actors
+    #[argh(option)]
+    pub trace_actors: Option<Actors>,
 
     /// engine
     #[argh(option)]
@@ -314,6 +323,7 @@ mod tests {
         let text = match spec.kind {
             Kind::Text("NAME:VALUE") => "x-a:1",
             Kind::Text("ADDRESS") => "x:1",
+            Kind::Text("ACTORS") => "dispatch",
             Kind::Integer | Kind::Float | Kind::Octal => "1",
             Kind::Path => env!("CARGO_MANIFEST_DIR"),
             Kind::Boolean | Kind::Flag | Kind::Pair(_) => "true",

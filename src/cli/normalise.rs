@@ -521,7 +521,7 @@ mod tests {
             (
                 "--access-lo",
                 "No such option '--access-lo'. (Did you mean one of: '--access-log', \
-                 '--backlog', '--no-access-log'?)",
+                 '--no-access-log', '--trace-file'?)",
             ),
             ("--zzzzqq", "No such option '--zzzzqq'."),
             ("-h", "No such option '-h'."),

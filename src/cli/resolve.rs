@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::error::{UsageError, quoted};
-use super::values::{HeaderLine, Int, Truth, integer};
+use super::values::{HeaderLine, Int, Share, Truth, integer};
 use crate::config::{
-    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, OutputLimits,
-    Placement, RELOAD_DELAY_DEFAULT, Reload, WebSocketConfig, WebSockets,
+    BindTarget, Config, DefaultHeaders, FORWARDED_ALLOW_IPS_DEFAULT, HttpLimits, LogLevel,
+    OutputLimits, Placement, RELOAD_DELAY_DEFAULT, Reload, TraceConfig, WebSocketConfig,
+    WebSockets,
 };
 use crate::reload::plan::Asked;
 use crate::ws::limits::WsEngine;
@@ -41,6 +42,7 @@ impl TryFrom<Arguments> for Config {
             ));
         }
         let tls = super::tls::resolve(&given)?;
+        let trace = trace(&given)?;
         let mut config = Config::default();
         set_limits(&mut config.http.limits, &given);
         set_output_limits(&mut config.output, &given);
@@ -111,6 +113,7 @@ impl TryFrom<Arguments> for Config {
             log_level: given.log_level,
             access_log: given.access_log.map_or(config.access_log, truth),
             use_colors: given.use_colors.map(truth),
+            trace,
         })
     }
 }
@@ -210,6 +213,31 @@ fn placement(io_threads: i64) -> Placement {
         0 => Placement::Fused,
         n => Placement::Threads(narrow(n)),
     }
+}
+
+/// What is traced.
+fn trace(given: &Arguments) -> Result<TraceConfig, UsageError> {
+    let file = given.trace_file.clone().filter(|path| !path.is_empty());
+    let share = given.trace_sample.map(|Share(millionths)| millionths);
+    // A whole share asks for nothing.
+    let share = share.filter(|millionths| *millionths < 1_000_000);
+    let is_traced = file.is_some() || given.log_level == Some(LogLevel::Trace);
+    let useless = [
+        ("--trace-sample", share.is_some()),
+        ("--trace-actors", given.trace_actors.is_some()),
+    ]
+    .into_iter()
+    .find(|(_, is_given)| *is_given && !is_traced);
+    if let Some((option, _)) = useless {
+        return Err(UsageError::new(format!(
+            "Option '{option}' needs '--trace-file' or '--log-level trace'."
+        )));
+    }
+    Ok(TraceConfig {
+        file: file.map(Into::into),
+        share_millionths: share,
+        actors: given.trace_actors.clone().map_or(Vec::new(), |list| list.0),
+    })
 }
 
 /// What the options of reloading say.

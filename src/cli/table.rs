@@ -442,6 +442,29 @@ const LOGGING: &[OptionSpec] = &[
         Pair("no-use-colors"),
         "Colour the log lines. Unset: if stdout is a terminal.",
     ),
+    OptionSpec::own(
+        "trace-file",
+        FILE,
+        "File for a trace of what every actor does, for Perfetto and chrome://tracing.",
+    )
+    .notes(
+        "See [tracing.md](tracing.md). An existing file is overwritten. With workers or `--reload` \
+         every process writes its own, with its number in the name: `trace.123.json`.",
+    ),
+    OptionSpec::own(
+        "trace-sample",
+        Float,
+        "Share of connections that are traced, from 0 to 1.",
+    )
+    .default("1")
+    .notes("Needs `--trace-file` or `--log-level trace`."),
+    OptionSpec::own(
+        "trace-actors",
+        Text("ACTORS"),
+        "Actors to trace, separated by commas: dispatch, listener, connection, connection#42. \
+         Unset: all.",
+    )
+    .notes("Needs `--trace-file` or `--log-level trace`."),
 ];
 
 const WEBSOCKET: &[OptionSpec] = &[

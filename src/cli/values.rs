@@ -47,6 +47,48 @@ impl FromArgValue for Delay {
     }
 }
 
+/// A share, from 0 to 1, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(pub u32);
+
+impl FromArgValue for Share {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        match text.trim().parse::<f64>() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Share((share * 1e6).round() as u32)),
+            Ok(share) if !share.is_nan() => Err(format!("{share} is not in the range 0<=x<=1.")),
+            _ => Err(format!("{} is not a valid float.", quoted(text))),
+        }
+    }
+}
+
+/// Actors, and kinds of them, between commas: `dispatch,connection#42`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actors(pub Vec<String>);
+
+impl FromArgValue for Actors {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim);
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        match names.iter().find(|name| !is_actor(name)) {
+            None => Ok(Actors(names)),
+            Some(name) => Err(format!(
+                "{} names no actor; there are 'dispatch', 'listener', 'connection', and single ones \
+                 like 'connection#42'.",
+                quoted(name)
+            )),
+        }
+    }
+}
+
+fn is_actor(name: &str) -> bool {
+    match name.split_once('#') {
+        None => matches!(name, "dispatch" | "listener" | "connection"),
+        Some(("listener", number)) => number.parse::<u32>().is_ok(),
+        Some(("connection", number)) => number.parse::<u64>().is_ok(),
+        Some(_) => false,
+    }
+}
+
 /// The shortest timeout of our own options, seconds.
 const SECONDS_MIN: f64 = 0.001;
 

@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::{ActorName, ConnectionId};
-use smolcorn_actors::mailbox::Mailbox;
+use smolcorn_actors::mailbox::{Mail, Mailbox};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::outbox::Payload;
 
@@ -27,6 +27,7 @@ use crate::asgi::websocket::WebSocket;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
 use crate::http::{Handshake, HttpCommand, HttpEvent, Request, Warning};
+use crate::trace::work::Work;
 use crate::ws::WsEvent;
 
 /// The dispatch actor's state. What exchanges need as well is in the [`Border`].
@@ -37,7 +38,7 @@ pub struct Dispatch {
     tasks: TaskMaker,
     tls: TlsExtension,
     /// Kept for its capacity.
-    batch: Vec<ToDispatch<HttpMachine>>,
+    batch: Vec<Mail<ToDispatch<HttpMachine>>>,
 }
 
 /// Starts the task of a request.
@@ -80,12 +81,13 @@ impl Dispatch {
     /// What the loop has to see: `SystemExit` or `KeyboardInterrupt` of a task that went on.
     pub fn deliver(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut batch = std::mem::take(&mut self.batch);
-        batch.extend(self.mailbox.drain());
+        batch.extend(self.mailbox.drain_mail());
         if !batch.is_empty() {
             self.tasks.look_at_factory(py, &self.border)?;
         }
         let mut end = Ok(());
-        for message in batch.drain(..) {
+        for mail in batch.drain(..) {
+            let (message, _handling) = mail.open(ActorName::Dispatch);
             match self.handle(py, message) {
                 Ok(()) => {}
                 Err(error) if ends_the_loop(py, &error) => end = Err(error),
@@ -101,12 +103,6 @@ impl Dispatch {
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
-        if smolcorn_actors::trace::enabled()
-            && let Some(text) = what_came(&message)
-        {
-            let text = format!("{} {text}", ActorName::Dispatch);
-            self.border.log.trace(py, &text)?;
-        }
         match message {
             ToDispatch::Opened {
                 connection,
@@ -141,9 +137,7 @@ impl Dispatch {
                 py,
                 &format!("listener#{listener} cannot accept for now and will try again: {error}"),
             ),
-            ToDispatch::Trace { actor, text } => {
-                self.border.log.trace(py, &format!("{actor} {text}"))
-            }
+            ToDispatch::Trace(line) => self.border.log.trace(py, &line),
         }
     }
 
@@ -239,7 +233,7 @@ impl Dispatch {
         record: &ConnectionRecord,
         what: &str,
     ) -> PyResult<()> {
-        if !smolcorn_actors::trace::enabled() {
+        if !self.border.log.shows_trace() {
             return Ok(());
         }
         let actor = ActorName::Connection(record.id);
@@ -277,6 +271,7 @@ impl Dispatch {
         {
             return refuse_busy(py, border, &connection, request.stream, &logged);
         }
+        let work = Work::of(connection.id, request.stream, &logged.head, false);
         let exchange = Exchange::new(
             connection,
             Opening {
@@ -293,7 +288,7 @@ impl Dispatch {
         let conversation = Conversation::Http(exchange.clone().unbind());
         let scope = scope.dict.into_any().unbind();
         border.in_first_step(&exchange, || {
-            self.tasks.start(py, border, key, conversation, scope)
+            self.tasks.start(py, border, key, conversation, scope, work)
         })
     }
 
@@ -315,11 +310,12 @@ impl Dispatch {
                 None => ClientText::Peer,
             },
         };
+        let work = Work::of(connection.id, handshake.stream, &logged.head, true);
         let socket = WebSocket::new(connection, handshake.stream, logged);
         let key = socket.key();
         let conversation = Conversation::WebSocket(Py::new(py, socket)?);
         let scope = scope.dict.into_any().unbind();
-        self.tasks.start(py, border, key, conversation, scope)
+        self.tasks.start(py, border, key, conversation, scope, work)
     }
 
     fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
@@ -364,8 +360,9 @@ impl TaskMaker {
         key: ExchangeKey,
         conversation: Conversation,
         scope: Py<PyAny>,
+        work: Option<Box<Work>>,
     ) -> PyResult<()> {
-        let call = AppCall::new(conversation.clone_ref(py), scope);
+        let call = AppCall::new(conversation.clone_ref(py), scope, work);
         let call = Bound::new(py, call)?;
         let eager = match &self.eager {
             Some(task) if !self.has_factory => task,
@@ -421,54 +418,6 @@ fn refuse_busy(
         end: true,
     });
     border.response_completed(py)
-}
-
-/// A message as the trace log shows it. Lines of other actors are shown as their own.
-fn what_came(message: &ToDispatch<HttpMachine>) -> Option<String> {
-    let (connection, what) = match message {
-        ToDispatch::Opened { connection, .. } => (connection, "opened".to_owned()),
-        ToDispatch::Secured { connection, .. } => (connection, "secured".to_owned()),
-        ToDispatch::HandshakeFailed { connection, .. } => {
-            (connection, "handshake failed".to_owned())
-        }
-        ToDispatch::Closed { connection, reason } => (connection, format!("closed: {reason}")),
-        ToDispatch::Event { connection, event } => {
-            let what = match event {
-                HttpEvent::Request(request) => format!("request {}", request.stream),
-                HttpEvent::Body { stream, data, last } => {
-                    let end = if *last { ", the last" } else { "" };
-                    format!("request {stream}: {} body bytes{end}", data.len())
-                }
-                HttpEvent::Disconnect { stream, gone } => {
-                    let end = if *gone { "gone" } else { "sends no more" };
-                    format!("request {stream}: client {end}")
-                }
-                HttpEvent::Sent { stream, bytes } => {
-                    format!("request {stream}: {bytes} bytes sent")
-                }
-                HttpEvent::Handshake(handshake) => format!("handshake {}", handshake.stream),
-                HttpEvent::WebSocket { stream, event } => {
-                    format!("WebSocket {stream}: {}", what_happened(event))
-                }
-                HttpEvent::Warning(warning) => text_of(*warning),
-            };
-            (connection, what)
-        }
-        ToDispatch::ListenerStopped { listener } => {
-            return Some(format!("{} stopped", ActorName::Listener(*listener)));
-        }
-        ToDispatch::AcceptFailed { .. } | ToDispatch::Trace { .. } => return None,
-    };
-    Some(format!("{} {what}", ActorName::Connection(*connection)))
-}
-
-fn what_happened(event: &WsEvent) -> String {
-    match event {
-        WsEvent::Text(text) => format!("text of {} bytes", text.len()),
-        WsEvent::Binary(bytes) => format!("{} bytes", bytes.len()),
-        WsEvent::Disconnected { code, .. } => format!("ended with {code}"),
-        WsEvent::Sent { bytes } => format!("{bytes} bytes sent"),
-    }
 }
 
 fn text_of(warning: Warning) -> String {

@@ -65,13 +65,13 @@ impl Drive {
         }
     }
 
-    /// The first part of a turn: learn what has come.
+    /// The first part of a turn: learn what has come. Returns when the turn began.
     pub fn begin(
         &self,
         py: Python<'_>,
         mailbox: &Mailbox<ToDispatch<HttpMachine>>,
         released: &GilCell<Mailbox<LentObject>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<Instant> {
         match self {
             #[cfg(unix)]
             Drive::Fused(fused) => fused.poll_and_run(py),
@@ -79,7 +79,7 @@ impl Drive {
                 threads.waker.awake();
                 mailbox.wake_with(threads.waker.waker());
                 released.borrow(py).wake_with(threads.waker.waker());
-                Ok(())
+                Ok(Instant::now())
             }
         }
     }
@@ -208,14 +208,15 @@ mod fused {
             DRIVEN.with_borrow(|driven| driven.get(&self.number).map(|one| Rc::clone(&one.fused)))
         }
 
-        pub(super) fn poll_and_run(&self, py: Python<'_>) -> PyResult<()> {
-            py.detach(|| {
+        pub(super) fn poll_and_run(&self, py: Python<'_>) -> PyResult<Instant> {
+            let begun = py.detach(|| {
                 let Some(fused) = self.executor() else {
-                    return;
+                    return Instant::now();
                 };
                 if let Err(error) = fused.poll_and_run() {
                     *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 }
+                fused.local().clock().now()
             });
             match self
                 .broken
@@ -224,7 +225,7 @@ mod fused {
                 .take()
             {
                 Some(error) => Err(error.into()),
-                None => Ok(()),
+                None => Ok(begun),
             }
         }
 

@@ -3,17 +3,20 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smolcorn_actors::actor::ActorName;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, Mailbox, mailbox};
+use smolcorn_actors::mailbox::{Address, Mailbox, mailbox, mailbox_of};
 use smolcorn_actors::messages::ToDispatch;
 use smolcorn_actors::placement::Placement as ActorPlacement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::server;
 use smolcorn_actors::tls::TlsAcceptance;
+use smolcorn_actors::trace::{What, cells, note};
 
 use super::dispatch::Dispatch;
 #[cfg(unix)]
@@ -21,6 +24,7 @@ use super::drive::FusedDrive;
 use super::drive::{Drive, ThreadsDrive};
 use super::settings;
 use super::sockets::Socket;
+use super::stacks;
 use super::turn::Turn;
 #[cfg(unix)]
 use super::wake::DescriptorWaker;
@@ -28,14 +32,17 @@ use super::wake::{LoopWaker, ThreadWaker};
 use crate::asgi::access::AccessLogger;
 use crate::asgi::border::{Border, BorderConfig, SharedBorder};
 use crate::asgi::lent::LentObject;
-use crate::asgi::log::{ServerLog, TRACE_LEVEL};
+use crate::asgi::log::ServerLog;
 use crate::asgi::scope::ScopeMaker;
 use crate::config::{Config, FORWARDED_ALLOW_IPS_DEFAULT, Placement, WebSockets};
 use crate::http::factory::HttpFactory;
 use crate::http::machine::HttpMachine;
 use crate::http::readiness::Readiness;
+#[cfg(unix)]
+use crate::inspect::endpoint::Endpoint;
 use crate::proxy::TrustList;
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
+use crate::trace::{Tracing, timed};
 use crate::wsgi::environ::{EnvironMaker, Surroundings};
 use crate::wsgi::router::Router;
 use crate::wsgi::service::Service;
@@ -72,6 +79,10 @@ struct Started {
     placement: &'static str,
     /// The threads of a WSGI application, `smolcorn.wsgi.Threads`.
     pool: Option<Py<PyAny>>,
+    tracing: Tracing,
+    /// Answers those who look into this process.
+    #[cfg(unix)]
+    endpoint: Option<Arc<Endpoint>>,
 }
 
 #[pymethods]
@@ -157,8 +168,15 @@ impl Engine {
             .collect::<PyResult<Vec<_>>>()?;
         let unix_paths = sockets.iter().filter_map(|socket| socket.get().unix_path());
         let _ = self.border.unix_paths.set(unix_paths.collect());
-        smolcorn_actors::trace::set_enabled(self.border.log.is_enabled(py, TRACE_LEVEL)?);
-        let (address, mailbox) = mailbox();
+        let (address, mailbox) = mailbox_of(ActorName::Dispatch);
+        let lines = self.border.log.look_for_trace(py)?;
+        let tracing = Tracing::start(&self.config.trace, lines, is_worker(), &address)
+            .map_err(PyOSError::new_err)?;
+        let own = address.clone();
+        let place = cells::register(ActorName::Dispatch, None, Instant::now(), move || own.len());
+        place.set_state(cells::ActorState::Open);
+        let _ = self.border.place.set(place);
+        note(ActorName::Dispatch, || What::Started);
         let dispatch = Dispatch::new(py, Arc::clone(&self.border), mailbox)?;
         let turn = Turn::new(Arc::clone(&self.border), dispatch, released);
         turn.hold(hold);
@@ -193,9 +211,27 @@ impl Engine {
             turn: turn.clone_ref(py),
             listeners,
             pool,
+            tracing,
+            // Without descriptors for it, nobody can look.
+            #[cfg(unix)]
+            endpoint: Endpoint::open(stacks::all).ok(),
         });
+        stacks::add(py, &self.border)?;
         // The first turn tells the actors' side whom to wake.
         self.border.arm(py)
+    }
+
+    /// Answers SIGUSR1 from now on, until the engine is closed.
+    #[cfg(unix)]
+    fn answer_signal(&self) -> PyResult<()> {
+        if let State::Started(Started {
+            endpoint: Some(endpoint),
+            ..
+        }) = &*self.state()
+        {
+            endpoint.answer_signal()?;
+        }
+        Ok(())
     }
 
     /// Lets the application have requests.
@@ -256,7 +292,7 @@ impl Engine {
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         self.leave();
         if let State::Started(started) = &*self.state() {
-            started.listeners.stop();
+            timed("stop", || started.listeners.stop());
         }
         self.border.work_was_made(py)
     }
@@ -267,7 +303,7 @@ impl Engine {
         self.leave();
         self.readiness.retire();
         if let State::Started(started) = &*self.state() {
-            started.listeners.retire();
+            timed("retire", || started.listeners.retire());
         }
         self.border.work_was_made(py)
     }
@@ -282,7 +318,7 @@ impl Engine {
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         self.leave();
         if let State::Started(started) = &*self.state() {
-            started.listeners.abort();
+            timed("abort", || started.listeners.abort());
         }
         self.border.work_was_made(py)
     }
@@ -314,10 +350,16 @@ impl Engine {
     /// Ends everything: threads are joined, the access log is written.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
+        stacks::remove(&self.border);
         if let State::Started(started) = state {
             started.turn.get().close(py)?;
             if let Some(pool) = started.pool {
                 pool.call_method0(py, "close")?;
+            }
+            note(ActorName::Dispatch, || What::Stopped(None));
+            let complaint = py.detach(|| started.tracing.finish());
+            if let Some(complaint) = complaint {
+                self.border.log.warning(py, &complaint)?;
             }
         }
         self.border.set_turn(py, None);
@@ -409,7 +451,7 @@ impl Engine {
             ..Limits::default()
         };
         #[cfg(unix)]
-        if crate::supervisor::worker::current().is_some() {
+        if is_worker() {
             limits.accepts_per_turn_max = WORKER_ACCEPTS_PER_TURN;
             limits.shares_sockets = true;
         }
@@ -450,6 +492,14 @@ impl Engine {
         };
         Ok(running)
     }
+}
+
+/// Whether other processes serve with the same settings.
+fn is_worker() -> bool {
+    #[cfg(unix)]
+    return crate::supervisor::worker::current().is_some();
+    #[cfg(not(unix))]
+    false
 }
 
 fn loop_waker(py: Python<'_>, event_loop: &Py<PyAny>, turn: &Py<PyAny>) -> PyResult<LoopWaker> {

@@ -18,6 +18,7 @@ pub mod options;
 pub mod pid_file;
 pub mod settings;
 pub mod sockets;
+pub mod stacks;
 pub mod tls;
 pub mod turn;
 pub mod wake;

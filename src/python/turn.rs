@@ -18,13 +18,16 @@ use std::time::{Duration, Instant};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smolcorn_actors::actor::ActorName;
 use smolcorn_actors::mailbox::Mailbox;
+use smolcorn_actors::trace;
 
 use super::dispatch::Dispatch;
 use super::drive::Drive;
 use crate::asgi::border::SharedBorder;
 use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::LentObject;
+use crate::trace::timed;
 
 /// A timer of the loop is moved forward only when that gains at least this much.
 const TIMER_SLACK: Duration = Duration::from_millis(50);
@@ -97,14 +100,25 @@ impl Turn {
         self.border.in_turn.store(true, Ordering::Relaxed);
         let in_turn = InTurn(&self.border);
 
-        drive.begin(py, dispatch.mailbox(), &self.released)?;
+        let traced = trace::enabled().then(|| trace::enter(ActorName::Dispatch));
+        let begun = timed("connections", || {
+            drive.begin(py, dispatch.mailbox(), &self.released)
+        })?;
+        let busy = self.border.begins_turn(begun);
         let is_holding = self.holding.load(Ordering::Acquire);
         let delivered = if is_holding {
             Ok(())
         } else {
-            dispatch.deliver(py)
+            timed("messages", || dispatch.deliver(py))
         };
-        let more_work = drive.finish(py);
+        drop(busy);
+        let more_work = timed("connections", || drive.finish(py));
+        if let Some(turn) = traced {
+            let border = &self.border;
+            let connections = border.connections.load(Ordering::Relaxed);
+            border.counts.tell(connections, border.tasks(py));
+            turn.finish("turn", &[]);
+        }
 
         self.release(py);
         let now = Instant::now();

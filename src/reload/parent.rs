@@ -208,6 +208,17 @@ impl<'a> Parent<'a> {
         match order {
             Order::Stop(_) => self.end(),
             Order::Restart => self.restart(),
+            Order::Inspect => {
+                // One that does not serve yet would die of the signal.
+                if let Stage::Serving {
+                    worker,
+                    ready: Some(_),
+                    ..
+                } = &self.stage
+                {
+                    worker.show();
+                }
+            }
             Order::More | Order::Fewer | Order::Upgrade | Order::ChildEnded | Order::Ignored => {}
         }
     }

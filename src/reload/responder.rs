@@ -153,7 +153,7 @@ impl Dispatch {
             | ToDispatch::Secured { .. }
             | ToDispatch::HandshakeFailed { .. }
             | ToDispatch::AcceptFailed { .. }
-            | ToDispatch::Trace { .. } => {}
+            | ToDispatch::Trace(_) => {}
         }
     }
 

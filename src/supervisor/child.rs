@@ -374,6 +374,11 @@ impl Worker {
         self.signal(Signal::TERM);
     }
 
+    /// Lets it show its actors. Only for one that is ready.
+    pub fn show(&self) {
+        self.signal(Signal::USR1);
+    }
+
     /// Ends it now.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

@@ -240,6 +240,11 @@ impl<'a> Parent<'a> {
                 }
             }
             Order::Upgrade => self.upgrade(),
+            Order::Inspect => {
+                // One that does not serve yet would die of the signal.
+                let ready = self.members.iter().filter(|member| member.is_ready());
+                ready.for_each(|member| member.worker.show());
+            }
             Order::ChildEnded | Order::Ignored => {}
         }
     }

@@ -24,6 +24,8 @@ pub enum Order {
     Fewer,
     /// SIGUSR2: start the program anew, and leave when that serves.
     Upgrade,
+    /// SIGUSR1: let the workers show what they do.
+    Inspect,
     /// SIGCHLD: a process that was started has ended.
     ChildEnded,
     /// Nothing; the signal would end the process if nobody caught it.
@@ -39,7 +41,7 @@ const ORDERS: [(i32, Order); 10] = [
     (SIGUSR2, Order::Upgrade),
     (SIGCHLD, Order::ChildEnded),
     (SIGQUIT, Order::Ignored),
-    (SIGUSR1, Order::Ignored),
+    (SIGUSR1, Order::Inspect),
     (SIGWINCH, Order::Ignored),
 ];
 

@@ -27,7 +27,7 @@ use super::{WsCommand, WsEvent};
 /// Puts a WebSocket's events into the vocabulary of the connection that carries it.
 pub trait Envelope: 'static {
     /// That connection's events.
-    type Event: Send + 'static;
+    type Event: smolcorn_actors::trace::Describe + Send + 'static;
 
     /// Puts `event` in.
     fn wrap(&self, event: WsEvent) -> Self::Event;

@@ -219,10 +219,8 @@ impl Router {
             "" => what.to_owned(),
             client => format!("{client} - {what}"),
         };
-        self.hand_on(ToDispatch::Trace {
-            actor: ActorName::Connection(connection.id),
-            text,
-        });
+        let actor = ActorName::Connection(connection.id);
+        self.hand_on(ToDispatch::Trace(format!("{actor} {text}")));
     }
 }
 

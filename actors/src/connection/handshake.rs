@@ -7,13 +7,14 @@ use crate::actor::StopReason;
 use crate::messages::ToDispatch;
 use crate::protocol::{Close, Protocol};
 use crate::stream::{Handshake, PlainStream, Stream};
+use crate::trace::{self, What};
 
 impl<P: Protocol> Connection<P> {
     pub(super) fn begin_handshake(&mut self) {
         let timeout = self.nursery.limits.handshake_timeout;
-        self.phase = Phase::Handshake {
+        self.enter(Phase::Handshake {
             until: self.nursery.local.clock().tick_after(timeout),
-        };
+        });
     }
 
     /// Goes on with the handshake. True when it is over and the connection is to be served, or
@@ -27,8 +28,7 @@ impl<P: Protocol> Connection<P> {
             Poll::Pending if self.drain_due && !stream.has_begun() => Err(StopReason::Finished),
             Poll::Pending => self.check_handshake_timeout().map(|()| false),
             Poll::Ready(Handshake::Done(session)) => {
-                self.trace(|| "TLS handshake done".to_owned());
-                let _ = self.nursery.dispatch.send(ToDispatch::Secured {
+                let _ = self.nursery.dispatch.tell(ToDispatch::Secured {
                     connection: self.id,
                     session: Box::new(session),
                 });
@@ -67,7 +67,7 @@ impl<P: Protocol> Connection<P> {
     /// Writes what is in the outbox to the bare socket, and lingers.
     fn end_in_clear(&mut self, socket: PlainStream) {
         self.stream = Some(Stream::Plain(socket));
-        self.phase = Phase::Open;
+        self.enter(Phase::Open);
         self.machine.close = Close::Linger;
     }
 
@@ -78,13 +78,13 @@ impl<P: Protocol> Connection<P> {
         if until > self.nursery.local.clock().tick() {
             return Ok(());
         }
+        trace::note(self.name(), || What::Timer("handshake"));
         self.report_failure(std::io::ErrorKind::TimedOut.into());
         Err(StopReason::HandshakeFailed)
     }
 
     fn report_failure(&self, error: std::io::Error) {
-        self.trace(|| format!("TLS handshake failed: {error}"));
-        let _ = self.nursery.dispatch.send(ToDispatch::HandshakeFailed {
+        let _ = self.nursery.dispatch.tell(ToDispatch::HandshakeFailed {
             connection: self.id,
             error,
         });

@@ -3,14 +3,13 @@
 
 use std::rc::Rc;
 
-use crate::actor::{ActorName, ConnectionId};
+use crate::actor::ConnectionId;
 use crate::dispatch::DispatchAddress;
 use crate::messages::ToDispatch;
 use crate::outbox::Outbox;
 use crate::placement::Local;
 use crate::protocol::{Close, DeadlineChange, Io, Protocol};
 use crate::timers::Tick;
-use crate::trace;
 
 /// A machine at work.
 pub struct Machine<P: Protocol> {
@@ -69,10 +68,8 @@ impl<P: Protocol> Machine<P> {
         }
         for event in self.events.drain(..) {
             let connection = self.connection;
-            let name = ActorName::Connection(connection);
-            trace::line(&self.dispatch, name, || "event to dispatch".to_owned());
             // Refused only when the dispatch actor has ended; the server is ending then.
-            let _ = self.dispatch.send(ToDispatch::Event { connection, event });
+            let _ = self.dispatch.tell(ToDispatch::Event { connection, event });
         }
         result
     }

@@ -24,7 +24,8 @@ use crate::outbox::Next;
 use crate::protocol::{Close, Protocol};
 use crate::stream::Stream;
 use crate::timers::{Tick, Timer};
-use crate::trace;
+use crate::trace::cells::{ActorState, Place};
+use crate::trace::{self, Arg, What};
 use input::Input;
 use machine::Machine;
 pub(crate) use nursery::{Accepted, Nursery};
@@ -56,6 +57,20 @@ enum Phase {
     Ended,
 }
 
+impl Phase {
+    /// The phase as tables and traces show it.
+    fn state(&self) -> ActorState {
+        match self {
+            Phase::New => ActorState::New,
+            Phase::Handshake { .. } => ActorState::Handshake,
+            Phase::Open => ActorState::Open,
+            Phase::ReadClosed => ActorState::ReadClosed,
+            Phase::Lingering { .. } => ActorState::Lingering,
+            Phase::Ended => ActorState::Ended,
+        }
+    }
+}
+
 /// The actor: one task.
 struct Connection<P: Protocol> {
     id: ConnectionId,
@@ -80,6 +95,8 @@ struct Connection<P: Protocol> {
     timer_at: Option<Tick>,
     listener: Address<ToListener>,
     nursery: Rc<Nursery<P>>,
+    /// What it shows of itself.
+    place: Place,
 }
 
 /// What one direction can do for now.
@@ -111,19 +128,10 @@ impl<P: Protocol> Future for Connection<P> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let connection = self.get_mut();
-        // A panic of one machine must not reach the others: the state behind it is dropped.
-        let turn = catch_unwind(AssertUnwindSafe(|| connection.turn(context)));
-        match turn {
-            Ok(Ok(())) => Poll::Pending,
-            Ok(Err(reason)) => {
-                connection.end(reason);
-                Poll::Ready(())
-            }
-            Err(_) => {
-                connection.end(StopReason::Panicked);
-                Poll::Ready(())
-            }
+        if trace::enabled() {
+            return connection.poll_traced(context);
         }
+        connection.poll_turn(context)
     }
 }
 
@@ -131,6 +139,36 @@ impl<P: Protocol> Future for Connection<P> {
 type Step<T> = Result<T, StopReason>;
 
 impl<P: Protocol> Connection<P> {
+    #[cold]
+    fn poll_traced(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let turn = trace::enter(self.name());
+        let (read, written) = self.place.bytes();
+        let done = self.poll_turn(context);
+        let after = self.place.bytes();
+        let args = [
+            ("read", Arg::Number(after.0 - read)),
+            ("written", Arg::Number(after.1 - written)),
+        ];
+        turn.finish("turn", &args);
+        done
+    }
+
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A panic of one machine must not reach the others: the state behind it is dropped.
+        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(context)));
+        match turn {
+            Ok(Ok(())) => Poll::Pending,
+            Ok(Err(reason)) => {
+                self.end(reason);
+                Poll::Ready(())
+            }
+            Err(_) => {
+                self.end(StopReason::Panicked);
+                Poll::Ready(())
+            }
+        }
+    }
+
     /// An actor that has not begun.
     fn new(
         id: ConnectionId,
@@ -139,6 +177,7 @@ impl<P: Protocol> Connection<P> {
         mailbox: Mailbox<ToConnection<P::Command>>,
         listener: Address<ToListener>,
         nursery: Rc<Nursery<P>>,
+        place: Place,
     ) -> Connection<P> {
         let dispatch = nursery.dispatch.clone();
         let local = Rc::clone(&nursery.local);
@@ -158,13 +197,14 @@ impl<P: Protocol> Connection<P> {
             timer_at: None,
             listener,
             nursery,
+            place,
         }
     }
 
     /// Does everything that can be done now.
     fn turn(&mut self, context: &mut Context<'_>) -> Step<()> {
         if let Phase::New = self.phase {
-            self.trace(|| "started".to_owned());
+            trace::note(self.name(), || What::Started);
             self.timer = Some(self.nursery.local.timer(context.waker()));
             self.begin();
         }
@@ -215,23 +255,23 @@ impl<P: Protocol> Connection<P> {
     }
 
     fn open(&mut self) {
-        self.phase = Phase::Open;
+        self.enter(Phase::Open);
         self.begun = true;
         self.machine.call(|protocol, io| protocol.begin(io));
     }
 
     fn take_mail(&mut self, context: &Context<'_>) -> Step<()> {
         self.mailbox.wake_with(context.waker());
-        for message in self.mailbox.drain() {
+        let name = self.name();
+        for mail in self.mailbox.drain_mail() {
+            let (message, _handling) = mail.open(name);
             self.input.show_again();
             match message {
                 ToConnection::Command(command) => {
-                    trace_line(self.id, &self.nursery, || "command".to_owned());
                     self.machine
                         .call(|protocol, io| protocol.command(command, io));
                 }
                 ToConnection::Drain => {
-                    trace_line(self.id, &self.nursery, || "drain".to_owned());
                     self.drain_due = true;
                     if let Phase::Handshake { until } = &mut self.phase {
                         let timeout = self.nursery.limits.handshake_drain_timeout;
@@ -242,7 +282,6 @@ impl<P: Protocol> Connection<P> {
                     }
                 }
                 ToConnection::Abort => {
-                    trace_line(self.id, &self.nursery, || "abort".to_owned());
                     if self.begun {
                         self.machine.call(|protocol, io| protocol.lost(io));
                     }
@@ -296,6 +335,7 @@ impl<P: Protocol> Connection<P> {
                 Poll::Pending => return Ok(Direction::Waiting),
                 Poll::Ready(Ok(0)) => self.pass_eof()?,
                 Poll::Ready(Ok(count)) => {
+                    self.place.add_read(count as u64);
                     self.pass_bytes(scratch.get(..count).unwrap_or_default())?;
                 }
                 Poll::Ready(Err(_)) if matches!(self.phase, Phase::Lingering { .. }) => {
@@ -330,8 +370,7 @@ impl<P: Protocol> Connection<P> {
         if let Phase::Lingering { .. } = self.phase {
             return Err(StopReason::Finished);
         }
-        self.phase = Phase::ReadClosed;
-        self.trace(|| "peer sends no more".to_owned());
+        self.enter(Phase::ReadClosed);
         let unused = self.input.waiting().len();
         self.machine
             .call(|protocol, io| protocol.receive_eof(unused, io));
@@ -348,6 +387,7 @@ impl<P: Protocol> Connection<P> {
     fn pass_deadline(&mut self) {
         let now = self.nursery.local.clock().tick();
         if self.machine.deadline.is_some_and(|at| at <= now) {
+            trace::note(self.name(), || What::Timer("protocol"));
             self.machine.deadline = None;
             self.input.show_again();
             self.machine.call(|protocol, io| protocol.deadline(io));
@@ -376,6 +416,7 @@ impl<P: Protocol> Connection<P> {
             }
         };
         if written > 0 {
+            self.place.add_written(written);
             self.write_deadline = None;
         }
         self.taken_bytes += written;
@@ -463,6 +504,7 @@ impl<P: Protocol> Connection<P> {
         match self.phase {
             Phase::Lingering { until, .. } => {
                 if until <= self.nursery.local.clock().tick() {
+                    trace::note(self.name(), || What::Timer("lingering"));
                     return Err(StopReason::Finished);
                 }
             }
@@ -472,12 +514,11 @@ impl<P: Protocol> Connection<P> {
                 if !matches!(shut, Some(Ok(()))) {
                     return Err(StopReason::Finished);
                 }
-                self.trace(|| "lingers".to_owned());
                 let limits = &self.nursery.limits;
-                self.phase = Phase::Lingering {
+                self.enter(Phase::Lingering {
                     until: self.nursery.local.clock().tick_after(limits.linger_timeout),
                     dropped_bytes: 0,
-                };
+                });
             }
         }
         Ok(())
@@ -489,6 +530,7 @@ impl<P: Protocol> Connection<P> {
             self.write_deadline = None;
         } else if let Some(at) = self.write_deadline {
             if at <= clock.tick() {
+                trace::note(self.name(), || What::Timer("writing"));
                 return Err(self.lost(StopReason::WriteTimeout));
             }
         } else {
@@ -556,7 +598,7 @@ impl<P: Protocol> Connection<P> {
         if let Phase::Ended = self.phase {
             return;
         }
-        self.phase = Phase::Ended;
+        self.enter(Phase::Ended);
         if let Some(stream) = self.stream.take() {
             // Not an ordinary end: the peer must be able to see that something is missing.
             let cut = self.machine.close == Close::Abort
@@ -567,23 +609,29 @@ impl<P: Protocol> Connection<P> {
             }
         }
         self.timer = None;
-        self.trace(|| format!("stopped: {reason}"));
+        trace::note(self.name(), || What::Stopped(Some(reason)));
         let connection = self.id;
         // Refused only by actors that have ended; then nobody has to know.
         let _ = self
             .nursery
             .dispatch
-            .send(ToDispatch::Closed { connection, reason });
-        let _ = self.listener.send(ToListener::Closed(connection));
+            .tell(ToDispatch::Closed { connection, reason });
+        let _ = self.listener.tell(ToListener::Closed(connection));
     }
 
-    fn trace(&self, text: impl FnOnce() -> String) {
-        trace_line(self.id, &self.nursery, text);
+    fn name(&self) -> ActorName {
+        ActorName::Connection(self.id)
     }
-}
 
-fn trace_line<P: Protocol>(id: ConnectionId, nursery: &Nursery<P>, text: impl FnOnce() -> String) {
-    trace::line(&nursery.dispatch, ActorName::Connection(id), text);
+    /// Comes to another phase.
+    fn enter(&mut self, phase: Phase) {
+        let state = phase.state();
+        self.phase = phase;
+        self.place.set_state(state);
+        if state != ActorState::Ended {
+            trace::note(self.name(), || What::State(state.as_str()));
+        }
+    }
 }
 
 /// True for errors that the peer or the network caused; the others are troubles of a file.
@@ -604,7 +652,14 @@ fn is_peers(error: &io::Error) -> bool {
 
 impl<P: Protocol> Drop for Connection<P> {
     fn drop(&mut self) {
+        if let Phase::Ended = self.phase {
+            return;
+        }
         // The placement ends with its connections on it.
+        let entered = trace::enabled().then(|| trace::enter(self.name()));
         self.end(StopReason::Aborted);
+        if let Some(entered) = entered {
+            entered.finish("dropped", &[]);
+        }
     }
 }

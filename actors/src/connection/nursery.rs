@@ -5,7 +5,7 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use super::Connection;
-use crate::actor::ConnectionId;
+use crate::actor::{ActorName, ConnectionId};
 use crate::dispatch::DispatchAddress;
 use crate::limits::Limits;
 use crate::mailbox::{Address, Mailbox};
@@ -15,6 +15,7 @@ use crate::protocol::Protocol;
 use crate::server::Maker;
 use crate::stream::{PlainStream, Stream, TlsStream};
 use crate::tls::TlsAcceptance;
+use crate::trace::{self, cells};
 
 /// What a new connection is made of, on its way from the listener to its thread.
 pub(crate) struct Accepted<C> {
@@ -48,11 +49,12 @@ impl<P: Protocol> Nursery<P> {
             mailbox,
             listener,
         } = accepted;
+        let entered = trace::enabled().then(|| trace::enter(ActorName::Connection(id)));
         let stream = match self.local.register(socket) {
             Ok(socket) => self.stream(PlainStream::new(socket)),
             Err(error) => {
                 // The peer sees a close; the listener's table must not keep the number.
-                let _ = listener.send(ToListener::Failed {
+                let _ = listener.tell(ToListener::Failed {
                     connection: id,
                     error,
                 });
@@ -60,14 +62,25 @@ impl<P: Protocol> Nursery<P> {
             }
         };
         let protocol = (self.make)(&ends);
-        let _ = self.dispatch.send(ToDispatch::Opened {
+        let begun = self.local.clock().now();
+        let mailbox_address = reply.clone();
+        let place = cells::register(
+            ActorName::Connection(id),
+            Some(ends.peer.clone()),
+            begun,
+            move || mailbox_address.len(),
+        );
+        let _ = self.dispatch.tell(ToDispatch::Opened {
             connection: id,
             ends,
             reply,
         });
         let nursery = Rc::clone(self);
-        let connection = Connection::new(id, stream, protocol, mailbox, listener, nursery);
+        let connection = Connection::new(id, stream, protocol, mailbox, listener, nursery, place);
         self.local.spawn(connection);
+        if let Some(entered) = entered {
+            entered.finish("begins", &[]);
+        }
     }
     fn stream(&self, socket: PlainStream) -> Stream {
         match self.tls {

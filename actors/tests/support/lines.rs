@@ -9,6 +9,7 @@ use smolcorn_actors::messages::Ends;
 use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 use smolcorn_actors::server::{Maker, ProtocolFactory};
+use smolcorn_actors::trace::{About, Describe};
 
 /// What the machine was called with.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +40,28 @@ pub enum Tell {
     Resume,
     Deadline(Option<Duration>),
     Panic,
+}
+
+impl Describe for Told {
+    fn describe(&self) -> About {
+        match self {
+            Told::Line(line) => About {
+                bytes: line.len() as u64,
+                ..About::kind("line")
+            },
+            _ => About::kind("told"),
+        }
+    }
+}
+
+impl Describe for Tell {
+    fn describe(&self) -> About {
+        About::kind(match self {
+            Tell::Write(_) => "write",
+            Tell::Close(_) => "close",
+            _ => "tell",
+        })
+    }
 }
 
 impl Tell {

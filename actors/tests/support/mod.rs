@@ -22,10 +22,10 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use smolcorn_actors::actor::{ConnectionId, StopReason};
+use smolcorn_actors::actor::{ActorName, ConnectionId, StopReason};
 use smolcorn_actors::dispatch::DispatchMailbox;
 use smolcorn_actors::limits::Limits;
-use smolcorn_actors::mailbox::{Address, mailbox};
+use smolcorn_actors::mailbox::{Address, mailbox_of};
 use smolcorn_actors::messages::{Ends, ToConnection, ToDispatch};
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::fused::Fused;
@@ -63,7 +63,6 @@ pub enum Seen {
     Closed(ConnectionId, StopReason),
     ListenerStopped(u32),
     AcceptFailed(u32, std::io::Error),
-    Trace(String, String),
 }
 
 pub type Reply = Address<ToConnection<Tell>>;
@@ -286,7 +285,7 @@ impl Watcher {
             }
             ToDispatch::ListenerStopped { listener } => Seen::ListenerStopped(listener),
             ToDispatch::AcceptFailed { listener, error } => Seen::AcceptFailed(listener, error),
-            ToDispatch::Trace { actor, text } => Seen::Trace(actor.to_string(), text),
+            ToDispatch::Trace(_) => return,
         };
         let _ = self.seen.send(seen);
     }
@@ -317,7 +316,7 @@ fn drive_fused(
     started: &Started,
 ) {
     let fused = Fused::new().unwrap();
-    let (dispatch, mailbox) = mailbox();
+    let (dispatch, mailbox) = mailbox_of(ActorName::Dispatch);
     let running = server::start(
         Placement::Fused(&fused),
         sockets,
@@ -367,7 +366,7 @@ fn drive_threads(
     started: &Started,
 ) {
     let threads = IoThreads::start(2).unwrap();
-    let (dispatch, mailbox): (_, DispatchMailbox<Lines>) = mailbox();
+    let (dispatch, mailbox): (_, DispatchMailbox<Lines>) = mailbox_of(ActorName::Dispatch);
     let running = server::start(
         Placement::Threads(&threads),
         sockets,

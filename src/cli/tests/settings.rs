@@ -41,6 +41,8 @@ fn other_value(spec: &OptionSpec) -> Option<&'static str> {
         ("health-path", _) => "/healthz",
         ("interface", _) => "asgi2",
         ("loop", _) => "asyncio",
+        ("trace-sample", _) => "0.5",
+        ("trace-actors", _) => "connection#42",
         ("workers", _) => "1",
         ("ws", _) => "none",
         ("ssl-version", _) => "5",
@@ -63,6 +65,7 @@ fn every_option_that_is_ready_changes_a_setting() {
         ("SMOLCORN_UDS", "/x"),
         ("SMOLCORN_SSL_CERTFILE", "c"),
         ("SMOLCORN_SSL_CA_CERTS", "ca"),
+        ("SMOLCORN_TRACE_FILE", "trace.json"),
     ];
     let default = config_with(&["m:a"], &needed);
     for spec in options::all().filter(|spec| spec.status != Status::Planned) {

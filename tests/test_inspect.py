@@ -1,0 +1,183 @@
+"""A look into a server that runs: `smolcorn inspect PID`, and SIGUSR1."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import Placement, Start
+from harness.deadline import Deadline
+from harness.server import Server, environment, program
+from harness.workers import wait_for_workers, workers
+
+APP = "apps.traced:app"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+
+
+def inspect(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*program(), "inspect", *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def table(server: Server) -> str:
+    done = inspect(server.pid)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def wait_for(server: Server, pattern: str) -> str:
+    """Looks until the table says so."""
+    deadline = Deadline(30)
+    while not re.search(pattern, text := table(server), re.MULTILINE):
+        assert deadline.left(), text
+    return text
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def test_all_actors_are_shown(start: Start, placement: Placement) -> None:
+    server = start(APP, *placement.options)
+    with server.connect() as wire:
+        answer = wire.send(get("/")).response()
+        assert answer.status == 200
+        text = wait_for(server, r"^connection#1 ")
+        lines = text.splitlines()
+        assert re.fullmatch(
+            rf"smolcorn \S+, process {server.pid}, 1 connections", lines[0]
+        )
+        assert lines[1].split() == "ACTOR STATE AGE MAILBOX READ WRITTEN PEER".split()
+        assert re.match(r"dispatch +waits for events +\d+\.\d{3} s +0$", lines[2])
+        assert re.match(r"listener#1 +open +\d+\.\d{3} s +0$", lines[3])
+        assert re.match(
+            rf"connection#1 +open +\d+\.\d{{3}} s +0 +{len(get('/'))} B +\d+ B  "
+            rf"127\.0\.0\.1:{wire.local_port}$",
+            lines[4],
+        )
+    assert server.stop() == 0
+
+
+def test_where_the_loop_hangs(
+    start: Start, placement: Placement, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    server = start(APP, *placement.options)
+    with server.connect() as wire:
+        wire.send(get(f"/block?until={gate}"))
+        text = wait_for(server, r"^dispatch +busy (.*\n)*.*in blocked_here")
+        assert re.search(r"^dispatch +busy ", text, re.MULTILINE)
+        assert re.search(
+            r"^dispatch has been busy for \d+\.\d{3} s, and runs the application for request 1 of "
+            r"connection#1\.$",
+            text,
+            re.MULTILINE,
+        )
+        assert "The event loop's thread is at" in text
+        gate.touch()
+        assert wire.response().body == b"free"
+    wait_for(server, "dispatch runs nothing now")
+
+
+def test_where_a_request_waits(
+    start: Start, placement: Placement, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    server = start(APP, *placement.options)
+    with server.connect() as wire:
+        wire.send(get(f"/wait?until={gate}"))
+        wait_for(
+            server,
+            r"^request 1 of connection#1 at .*(traced\.py:\d+ in waits_here|tasks\.py:\d+ in sleep)$",
+        )
+        gate.touch()
+        wire.response()
+
+
+def test_a_signal_is_answered_on_stderr(
+    start: Start, placement: Placement, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    server = start(APP, *placement.options)
+    with server.connect() as wire:
+        wire.send(get(f"/block?until={gate}"))
+        wait_for(server, "in blocked_here")
+        server.signal(signal.SIGUSR1)
+        server.stderr.wait_for("in blocked_here")
+        assert "dispatch has been busy for" in server.stderr.text
+        gate.touch()
+        wire.response()
+    assert server.stop() == 0
+
+
+def test_workers_are_shown_by_their_parent(start: Start) -> None:
+    server = start(APP, "--workers", "2")
+    wait_for_workers(server, 2)
+    numbers = workers(server)
+    deadline = Deadline(30)
+    while True:
+        text = table(server)
+        if all(f"process {number}," in text for number in numbers):
+            break
+        assert deadline.left(), text
+    assert text.count("listener#1 ") == 2
+    server.signal(signal.SIGUSR1)
+    for number in numbers:
+        server.stderr.wait_for(f"process {number}, 0 connections")
+    assert workers(server) == numbers
+    assert server.stop() == 0
+
+
+def test_again_and_again_until_the_server_ends(start: Start) -> None:
+    server = start(APP)
+    asked = subprocess.Popen(
+        [*program(), "inspect", str(server.pid), "--watch", "0.1"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert asked.stdout is not None
+    seen = 0
+    for line in asked.stdout:
+        seen += line.startswith("ACTOR")
+        if seen == 3:
+            server.stop()
+            break
+    asked.communicate(timeout=30)
+    assert asked.returncode == 0
+
+
+def test_what_cannot_be_looked_into() -> None:
+    done = inspect(os.getpid())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == f"Error: Process {os.getpid()} is no smolcorn server that runs.\n"
+    )
+    # Beyond what the kernel gives.
+    done = inspect(4_194_305)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: There is no process 4194305.\n",
+    )
+
+
+def test_usage_errors() -> None:
+    done = inspect()
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Usage: smolcorn inspect PID [--watch SECONDS]\n\n"
+        "Error: The number of a process is missing.\n"
+    )
+    assert inspect("main:app").returncode == 2
