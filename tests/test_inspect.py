@@ -12,7 +12,7 @@ import pytest
 from conftest import Placement, Start
 from harness.deadline import Deadline
 from harness.server import Server, environment, program
-from harness.workers import wait_for_workers, workers
+from harness.workers import wait_for_workers
 
 APP = "apps.traced:app"
 
@@ -121,10 +121,16 @@ def test_a_signal_is_answered_on_stderr(
     assert server.stop() == 0
 
 
-def test_workers_are_shown_by_their_parent(start: Start) -> None:
-    server = start(APP, "--workers", "2")
+def started(server: Server) -> list[str]:
+    """The numbers of all workers that were ever started."""
+    return re.findall(r"Started server process \[(\d+)\]", server.stderr.text)
+
+
+@pytest.mark.parametrize("more", [(), ("--preload",)], ids=["plain", "preload"])
+def test_workers_are_shown_by_their_parent(start: Start, more: tuple[str, ...]) -> None:
+    server = start(APP, "--workers", "2", *more)
     wait_for_workers(server, 2)
-    numbers = workers(server)
+    numbers = started(server)
     deadline = Deadline(30)
     while True:
         text = table(server)
@@ -135,7 +141,7 @@ def test_workers_are_shown_by_their_parent(start: Start) -> None:
     server.signal(signal.SIGUSR1)
     for number in numbers:
         server.stderr.wait_for(f"process {number}, 0 connections")
-    assert workers(server) == numbers
+    assert started(server) == numbers
     assert server.stop() == 0
 
 

@@ -107,7 +107,7 @@ mod linux {
             return Err(format!("There is no process {process}."));
         }
         let mut answers = Vec::new();
-        for number in std::iter::once(process).chain(children(process)) {
+        for number in family_of(process) {
             match ask(number) {
                 Ok(text) if text.is_empty() => {
                     return Err(format!(
@@ -140,7 +140,19 @@ mod linux {
         Ok(text)
     }
 
-    /// The processes that `process` has started: a parent of workers has no actors itself.
+    /// `process` and those that it has started: a parent of workers has no actors itself. With
+    /// `--preload` there is one more between the parent and its workers.
+    fn family_of(process: u32) -> Vec<u32> {
+        const GENERATIONS: usize = 2;
+        let mut family = vec![process];
+        let mut last = family.clone();
+        for _ in 0..GENERATIONS {
+            last = last.into_iter().flat_map(children).collect();
+            family.extend(&last);
+        }
+        family
+    }
+
     fn children(process: u32) -> Vec<u32> {
         let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
         let tasks = tasks.into_iter().flatten().flatten();
