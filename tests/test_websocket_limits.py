@@ -156,7 +156,7 @@ def test_queue_is_counted_in_messages(start: Start, placement: Placement) -> Non
     with ws.connect(server, f"/slow?stop=10&ticket={ticket}") as socket:
         assert server.reported(ticket) == "waiting"
         socket.send(b"".join(ws.text(str(number)) for number in range(10)))
-        arrived = "WebSocket 1: text of 1 bytes"
+        arrived = "connection#1 -> dispatch: text #1, 1 bytes"
         server.stderr.wait_for(f"{arrived}(.|\n)*{arrived}")
         # Time for more, if more were to come.
         with ws.connect(server, "/echo") as other:

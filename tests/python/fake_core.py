@@ -144,6 +144,9 @@ class Engine:
         self.listeners = len(sockets)
         self._called("start")
 
+    def answer_signal(self) -> None:
+        """SIGUSR1 is Python's no more; nothing here answers it."""
+
     def stop(self) -> None:
         self.listeners = 0
         self._called("stop")
