@@ -1,6 +1,5 @@
 """A look into a server that runs: `smolcorn inspect PID`, and SIGUSR1."""
 
-import os
 import re
 import signal
 import subprocess
