@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -131,15 +132,19 @@ def test_workers_are_shown_by_their_parent(start: Start, more: tuple[str, ...]) 
     wait_for_workers(server, 2)
     numbers = started(server)
     deadline = Deadline(30)
-    while True:
-        text = table(server)
-        if all(f"process {number}," in text for number in numbers):
-            break
+    # They can be looked into a moment after they have said that they started.
+    text = ""
+    while not all(f"process {number}," in text for number in numbers):
         assert deadline.left(), text
+        text = inspect(server.pid).stdout
     assert text.count("listener#1 ") == 2
-    server.signal(signal.SIGUSR1)
-    for number in numbers:
-        server.stderr.wait_for(f"process {number}, 0 connections")
+    # The parent passes the signal on to those of whom it knows that they serve.
+    while not all(
+        f"process {number}, 0 connections" in server.stderr.text for number in numbers
+    ):
+        assert deadline.left(), server.stderr.text
+        server.signal(signal.SIGUSR1)
+        time.sleep(0.05)
     assert started(server) == numbers
     assert server.stop() == 0
 
