@@ -27,6 +27,7 @@ use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::ReleaseAddress;
 use crate::asgi::scope::ScopeMaker;
+use crate::asgi::waiter::Resumption;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
 use crate::trace::Counts;
@@ -119,6 +120,10 @@ pub struct Border {
     starting: GilCell<Option<ExchangeKey>>,
     /// A task of the application is being run inside a turn.
     stepping: GilCell<bool>,
+    /// Messages are being handled: tasks that they wake are collected.
+    collecting: GilCell<bool>,
+    /// Those tasks.
+    resumptions: GilCell<Vec<Resumption>>,
 }
 
 impl Border {
@@ -179,6 +184,8 @@ impl Border {
             held: GilCell::default(),
             starting: GilCell::default(),
             stepping: GilCell::default(),
+            collecting: GilCell::default(),
+            resumptions: GilCell::default(),
         })
     }
 
@@ -231,12 +238,34 @@ impl Border {
         Ok(())
     }
 
-    /// True when a task of the application can be run right here: in a turn, in which no other
-    /// task is being run. No task may be entered while another one is.
+    /// From now on tasks that messages wake are collected, until [`resume_all`](Self::resume_all).
+    pub fn collect_resumptions(&self, py: Python<'_>) {
+        *self.collecting.borrow(py) = true;
+    }
+
+    /// True when a task that is woken now can go on in this turn: by a message of a connection, and
+    /// not by a task that is being run. No task may be entered while another one is.
     pub fn may_step(&self, py: Python<'_>) -> bool {
-        self.in_turn.load(Ordering::Relaxed)
-            && this_thread() == self.thread
-            && !*self.stepping.borrow(py)
+        *self.collecting.borrow(py) && !*self.stepping.borrow(py) && this_thread() == self.thread
+    }
+
+    /// Lets a task go on before the turn ends. Only where [`may_step`](Self::may_step) holds.
+    pub fn resume_later(&self, py: Python<'_>, resumption: Resumption) {
+        self.resumptions.borrow(py).push(resumption);
+    }
+
+    /// Lets those tasks go on. All do; the error is the first one.
+    pub fn resume_all(&self, py: Python<'_>) -> PyResult<()> {
+        *self.collecting.borrow(py) = false;
+        let mut first = Ok(());
+        let mut resumptions = mem::take(&mut *self.resumptions.borrow(py));
+        for resumption in resumptions.drain(..) {
+            let resumed = resumption.run(py, self);
+            first = first.and(resumed);
+        }
+        // For its capacity: nothing was added while nothing was collected.
+        *self.resumptions.borrow(py) = resumptions;
+        first
     }
 
     /// Runs a task of the application up to its next wait.

@@ -2,9 +2,10 @@
 //!
 //! To asyncio this is a future of the loop: a task that gets one waits for it, cancels it, and
 //! asks for its result. What makes it worth having is who resumes the task. A future's
-//! `set_result` hands the task to the loop, to be run in a later iteration; a waiter that ends
-//! inside a turn runs the task right there, as a task that starts eagerly is run, so that its
-//! answer leaves in the same turn. Everywhere else it goes through the loop as well.
+//! `set_result` hands the task to the loop, to be run in a later iteration; a waiter that a
+//! connection's message ends lets the task go on before the turn is over, as tasks that start
+//! eagerly do, so that its answer leaves in the same turn. Everywhere else it goes through the
+//! loop as well.
 
 use std::mem;
 use std::sync::Arc;
@@ -69,18 +70,21 @@ impl Waiter {
         !matches!(self.state(py).outcome, Outcome::Pending)
     }
 
-    /// Ends the wait; one that is over stays as it is.
-    ///
-    /// # Errors
-    /// `SystemExit` and `KeyboardInterrupt` of a task that was resumed here; the loop has to see
-    /// them. Other exceptions go to the loop's exception handler.
+    /// Ends the wait; one that is over stays as it is. Who waits is resumed when the turn has
+    /// handled all messages, of which more may be for the same task.
     pub fn wake(slf: &Bound<'_, Self>) -> PyResult<()> {
         let waiter = slf.get();
         let py = slf.py();
         for callback in waiter.finish(py, Outcome::Ended) {
             let ended = callback.argument(slf);
             if waiter.border.may_step(py) {
-                waiter.resume(py, &callback, &ended)?;
+                waiter.border.resume_later(
+                    py,
+                    Resumption {
+                        callback,
+                        ended: ended.unbind(),
+                    },
+                );
             } else {
                 waiter.schedule(py, &callback, &ended)?;
             }
@@ -101,31 +105,6 @@ impl Waiter {
         one.into_iter().chain(more)
     }
 
-    /// Calls now.
-    fn resume(
-        &self,
-        py: Python<'_>,
-        callback: &Callback,
-        ended: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let context = callback.context.bind(py);
-        let called = self.border.step_application(py, || {
-            context.call_method1(intern!(py, "run"), (&callback.function, ended))
-        });
-        match called {
-            Ok(_) => Ok(()),
-            Err(error) if ends_the_loop(py, &error) => Err(error),
-            Err(error) => {
-                let report = PyDict::new(py);
-                report.set_item("message", "Exception in a callback of a waiter")?;
-                report.set_item("exception", error.value(py))?;
-                let event_loop = self.border.event_loop.bind(py);
-                event_loop.call_method1("call_exception_handler", (report,))?;
-                Ok(())
-            }
-        }
-    }
-
     /// Has the loop call.
     fn schedule(
         &self,
@@ -142,6 +121,38 @@ impl Waiter {
             Some(&options),
         )?;
         Ok(())
+    }
+}
+
+/// A task that is to go on before the turn ends.
+pub struct Resumption {
+    callback: Callback,
+    ended: Py<PyAny>,
+}
+
+impl Resumption {
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// `SystemExit` and `KeyboardInterrupt`; the loop has to see them. Other exceptions go to the
+    /// loop's exception handler.
+    pub fn run(self, py: Python<'_>, border: &Border) -> PyResult<()> {
+        let context = self.callback.context.bind(py);
+        let called = border.step_application(py, || {
+            context.call_method1(intern!(py, "run"), (&self.callback.function, &self.ended))
+        });
+        match called {
+            Ok(_) => Ok(()),
+            Err(error) if ends_the_loop(py, &error) => Err(error),
+            Err(error) => {
+                let report = PyDict::new(py);
+                report.set_item("message", "Exception in a callback of a waiter")?;
+                report.set_item("exception", error.value(py))?;
+                let event_loop = border.event_loop.bind(py);
+                event_loop.call_method1("call_exception_handler", (report,))?;
+                Ok(())
+            }
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl Dispatch {
         if !batch.is_empty() {
             self.tasks.look_at_factory(py, &self.border)?;
         }
+        self.border.collect_resumptions(py);
         let mut end = Ok(());
         for mail in batch.drain(..) {
             let (message, _handling) = mail.open(ActorName::Dispatch);
@@ -93,11 +94,13 @@ impl Dispatch {
                 Err(error) if ends_the_loop(py, &error) => end = Err(error),
                 Err(error) => {
                     let log = &self.border.log;
-                    log.exception(py, "Exception in the server\n", &error)?;
+                    let logged = log.exception(py, "Exception in the server\n", &error);
+                    end = end.and(logged);
                 }
             }
         }
         self.batch = batch;
+        let end = end.and(self.border.resume_all(py));
         self.border.flush_heads(py)?;
         end
     }
