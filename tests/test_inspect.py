@@ -16,7 +16,10 @@ from harness.workers import wait_for_workers
 
 APP = "apps.traced:app"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="a server is asked over an abstract socket, and found in /proc",
+)
 
 
 def inspect(*arguments: object) -> subprocess.CompletedProcess[str]:

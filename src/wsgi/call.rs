@@ -175,13 +175,7 @@ impl Call {
             }
             declared => declared.is_some_and(|declared| declared > len),
         };
-        let started = {
-            let mut response = self.response();
-            response.phase = Phase::Done;
-            let request = response.request.take();
-            request.map(|request| (request, head.status()))
-        };
-        self.log_access(py, started, false)?;
+        self.complete(py, head.status())?;
         let stream = self.exchange.stream;
         self.exchange.command(HttpCommand::Respond {
             stream,
@@ -202,6 +196,17 @@ impl Call {
         log.error(py, "Response content shorter than Content-Length")?;
         self.abort();
         Ok(())
+    }
+
+    /// All of the response is known: nothing more may be said, and it is logged.
+    fn complete(&self, py: Python<'_>, status: u16) -> PyResult<()> {
+        let started = {
+            let mut response = self.response();
+            response.phase = Phase::Done;
+            let request = response.request.take();
+            request.map(|request| (request, status))
+        };
+        self.log_access(py, started, false)
     }
 
     /// Writes the access line of a response that starts. One that goes on may do so for long: then
@@ -421,13 +426,7 @@ impl Call {
             let mut digits = itoa::Buffer::new();
             let _ = head.push(b"content-length", digits.format(len_bytes).as_bytes());
         }
-        let started = {
-            let mut response = self.response();
-            response.phase = Phase::Done;
-            let request = response.request.take();
-            request.map(|request| (request, head.status()))
-        };
-        self.log_access(py, started, false)?;
+        self.complete(py, head.status())?;
         let stream = self.exchange.stream;
         self.exchange.command(HttpCommand::Respond {
             stream,
