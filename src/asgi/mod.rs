@@ -27,6 +27,7 @@ pub mod header_names;
 pub mod lent;
 pub mod log;
 pub mod message;
+pub mod methods;
 pub mod receive;
 pub mod scope;
 pub mod send;

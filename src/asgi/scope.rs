@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::connection::{ConnectionRecord, client_tuple};
 use super::header_names::HeaderNames;
+use super::methods::Methods;
 use crate::http::Handshake;
 use crate::http::head::{RequestHead, Version};
 use crate::percent::decode_path;
@@ -24,17 +25,13 @@ pub struct ScopeMaker {
     websocket: Py<PyDict>,
     asgi: Py<PyDict>,
     names: HeaderNames,
-    methods: Vec<(&'static str, Py<PyString>)>,
+    methods: Methods,
     root_path: String,
     /// The lifespan's state, of which each request gets a copy.
     state: Option<Py<PyDict>>,
     /// Whom to believe about forwarded clients; `None`: nobody (`--no-proxy-headers`).
     trust: Option<TrustList>,
 }
-
-const METHODS: [&str; 8] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "QUERY",
-];
 
 /// A scope, and the client as a proxy named it.
 pub struct Scope<'py> {
@@ -78,10 +75,7 @@ impl ScopeMaker {
             websocket: websocket.unbind(),
             asgi: asgi.unbind(),
             names: HeaderNames::new(py),
-            methods: METHODS
-                .iter()
-                .map(|method| (*method, PyString::intern(py, method).unbind()))
-                .collect(),
+            methods: Methods::new(py),
             root_path: root_path.to_owned(),
             state,
             trust,
@@ -103,7 +97,7 @@ impl ScopeMaker {
         if let Some(scheme) = scheme {
             dict.set_item(intern!(py, "scheme"), PyString::intern(py, scheme.as_str()))?;
         }
-        dict.set_item(intern!(py, "method"), self.method(py, head.method()))?;
+        dict.set_item(intern!(py, "method"), self.methods.get(py, head.method()))?;
         let extensions = extensions(py, head.version())?;
         add_tls(&extensions, connection)?;
         dict.set_item(intern!(py, "extensions"), extensions)?;
@@ -192,16 +186,6 @@ impl ScopeMaker {
             list.append((self.names.get(py, name), PyBytes::new(py, value)))?;
         }
         Ok(list)
-    }
-
-    fn method<'py>(&self, py: Python<'py>, method: &str) -> Bound<'py, PyString> {
-        self.methods
-            .iter()
-            .find(|(known, _)| *known == method)
-            .map_or_else(
-                || PyString::new(py, method),
-                |(_, object)| object.bind(py).clone(),
-            )
     }
 
     /// `path` and `raw_path`, both behind the root path.

@@ -12,13 +12,10 @@ use super::file::FileWrapper;
 use super::input::Input;
 use crate::asgi::border::Border;
 use crate::asgi::header_names::NameTable;
+use crate::asgi::methods::Methods;
 use crate::http::head::{RequestHead, Version};
 use crate::percent::decode_bytes;
 use crate::proxy::Scheme;
-
-const METHODS: [&str; 8] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "QUERY",
-];
 
 /// What applications are told of the server.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +31,7 @@ pub struct EnvironMaker {
     /// The constant values.
     template: Py<PyDict>,
     keys: NameTable<Py<PyString>>,
-    methods: Vec<(&'static str, Py<PyString>)>,
+    methods: Methods,
 }
 
 /// An environ, and the client as a proxy named it.
@@ -76,10 +73,7 @@ impl EnvironMaker {
         Ok(EnvironMaker {
             template: template.unbind(),
             keys: NameTable::new(|name| PyString::intern(py, &key_of(name)).unbind()),
-            methods: METHODS
-                .iter()
-                .map(|method| (*method, PyString::intern(py, method).unbind()))
-                .collect(),
+            methods: Methods::new(py),
         })
     }
 
@@ -95,7 +89,7 @@ impl EnvironMaker {
         let dict = self.template.bind(py).copy()?;
         dict.set_item(
             intern!(py, "REQUEST_METHOD"),
-            self.method(py, head.method()),
+            self.methods.get(py, head.method()),
         )?;
         let path = decode_bytes(head.path());
         dict.set_item(intern!(py, "PATH_INFO"), native(py, &path))?;
@@ -132,16 +126,6 @@ impl EnvironMaker {
             dict,
             forwarded_client,
         })
-    }
-
-    fn method<'py>(&self, py: Python<'py>, method: &str) -> Bound<'py, PyString> {
-        self.methods
-            .iter()
-            .find(|(known, _)| *known == method)
-            .map_or_else(
-                || PyString::new(py, method),
-                |(_, object)| object.bind(py).clone(),
-            )
     }
 
     /// Our own end of the connection.
