@@ -71,15 +71,22 @@ impl Poller {
                 continue;
             }
             self.filter.git.read(&folder);
+            let mut folders = Vec::new();
+            let mut files = Vec::new();
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let path = entry.path();
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    waiting.push(path);
+                    folders.push(path);
                 } else if self.filter.counts(&path)
                     && let Some(stamp) = stamp(&path)
                 {
-                    found.insert(path, stamp);
+                    files.push((path, stamp));
                 }
+            }
+            // Asked again: an environment may have been made in it meanwhile.
+            if !self.filter.prunes(&folder) {
+                waiting.extend(folders);
+                found.extend(files);
             }
         }
         found

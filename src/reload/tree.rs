@@ -165,18 +165,25 @@ impl<W: Watcher> Tree<W> {
             self.watcher.watch(&folder)?;
             self.filter.git.read(&folder);
             let mut names = BTreeSet::new();
+            let mut folders = Vec::new();
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                let path = entry.path();
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    waiting.push(path);
-                } else if self.filter.counts(&path) {
+                    folders.push(entry.path());
+                } else if self.filter.counts(&entry.path()) {
                     names.insert(entry.file_name());
-                    changes.push(Change {
-                        path,
-                        was_there: false,
-                    });
                 }
             }
+            // An environment may have been made in it since it was asked for first, and no event
+            // tells of a mark that was there before the folder was watched.
+            if self.filter.prunes(&folder) {
+                self.watcher.unwatch(&folder);
+                continue;
+            }
+            waiting.extend(folders);
+            changes.extend(names.iter().map(|name| Change {
+                path: folder.join(name),
+                was_there: false,
+            }));
             self.folders.insert(folder, names);
         }
         Ok(())
@@ -277,12 +284,19 @@ mod tests {
     struct Noted {
         watched: BTreeSet<PathBuf>,
         full_at: Option<usize>,
+        /// A file that somebody writes just before its folder is watched.
+        written_before: Option<PathBuf>,
     }
 
     impl Watcher for Noted {
         fn watch(&mut self, folder: &Path) -> Result<(), String> {
             if self.full_at.is_some_and(|max| self.watched.len() >= max) {
                 return Err("no room".to_owned());
+            }
+            if let Some(file) = &self.written_before
+                && file.parent() == Some(folder)
+            {
+                fs::write(file, "").unwrap();
             }
             self.watched.insert(folder.to_owned());
             Ok(())
@@ -409,6 +423,16 @@ mod tests {
             apply(&folder, &mut tree, "new.py", What::Gone),
             [change("new.py", false)]
         );
+    }
+
+    #[test]
+    fn an_environment_that_is_made_while_it_is_looked_at_is_pruned() {
+        let folder = Folder::new();
+        let mut tree = tree(&folder);
+        folder.write("made_now/lib/x.py", "");
+        tree.watcher.written_before = Some(folder.path("made_now/pyvenv.cfg"));
+        assert_eq!(apply(&folder, &mut tree, "made_now", What::Changed), []);
+        assert_eq!(watched(&folder, &tree), [""]);
     }
 
     #[test]
