@@ -112,6 +112,15 @@ def test_trailer_with_a_line_end_is_refused(server: Server) -> None:
     assert server.reported(ticket) == "RuntimeError"
 
 
+def test_trailers_say_nothing_about_framing(server: Server) -> None:
+    """RFC 9110, section 6.5.1: somebody on the way may put them into the head."""
+    with server.connect() as wire:
+        wire.send(get("/trailers-of-the-framing", "TE: trailers"))
+        response = wire.response()
+        assert (response.body, response.trailers) == (b"body", [(b"x-sum", b"abc")])
+        assert wire.send(NEXT).response().body == b"ok"
+
+
 def test_trailers_must_be_announced(server: Server) -> None:
     ticket = server.ticket()
     with server.connect() as wire:

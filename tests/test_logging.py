@@ -123,6 +123,22 @@ def test_client_of_a_proxy_in_the_access_line(start: Start) -> None:
     ]
 
 
+def test_client_of_a_proxy_cannot_write_lines_of_its_own(start: Start) -> None:
+    """What a client says of itself is the first item of the header, and any text may be there."""
+    server = start(APP, "--forwarded-allow-ips", "*")
+    for client in (b"1.2.3.4:5 - \"GET /forged HTTP/1.1\" 200 OK", b"\x9b2J\x85INFO\tx"):
+        with server.connect() as wire:
+            line = b"X-Forwarded-For: " + client
+            request = b"GET /a HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n\r\n"
+            assert wire.send(request).response().status == 200
+    server.stop()
+    assert server.stdout.lines == [
+        "INFO:     1.2.3.4:5%20-%20%22GET%20/forged%20HTTP/1.1%22%20200%20OK:0 - "
+        '"GET /a HTTP/1.1" 200 OK',
+        'INFO:     %C2%9B2J%C2%85INFO%09x:0 - "GET /a HTTP/1.1" 200 OK',
+    ]
+
+
 def test_unix_client_in_the_access_line(start: Start, tmp_path: Path) -> None:
     server = start(APP, "--uds", str(tmp_path / "socket"))
     with server.connect() as wire:

@@ -121,12 +121,15 @@ def test_file_of_another_length_than_announced(
     assert server.reported(ticket) == "RuntimeError"
 
 
-@pytest.mark.parametrize("name", ["missing", "folder", "no-rights"])
+@pytest.mark.parametrize("name", ["missing", "folder", "fifo", "no-rights"])
 def test_file_that_cannot_be_read(server: Server, tmp_path: Path, name: str) -> None:
     ticket = server.ticket()
     path = tmp_path / name
     if name == "folder":
         path.mkdir()
+    elif name == "fifo":
+        # Nobody writes to it: whoever opens it in the ordinary way waits.
+        os.mkfifo(path)
     elif name == "no-rights":
         path.write_text("secret")
         path.chmod(0)

@@ -138,6 +138,19 @@ def test_disconnect_is_told_repeatedly(server: Server, headers: str) -> None:
     ] * 3
 
 
+def test_loop_that_does_not_look_does_not_stop_the_others(server: Server) -> None:
+    ticket = server.ticket()
+    never_looks = f"/never-looks?ticket={ticket}&gate={ticket}"
+    with server.connect() as wire:
+        wire.send(post(never_looks, "Content-Length: 0"))
+        assert server.reported(ticket) == "started"
+    assert server.reported(ticket) == "ended"
+    with server.connect() as wire:
+        answer = wire.send(post(f"/open?gate={ticket}", "Content-Length: 0")).response()
+        assert answer.body == b"open"
+    assert server.reported(ticket) == "stopped"
+
+
 def test_reset_is_a_disconnect(server: Server) -> None:
     ticket = server.ticket()
     wire = server.connect().send(

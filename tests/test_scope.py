@@ -181,6 +181,24 @@ def test_every_common_header_name(server: Server) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        (b"http://other/a", b"other"),
+        (b"http://other:81/a?b", b"other:81"),
+        (b"https://[::1]", b"[::1]"),
+        (b"http://x", b"x"),
+        (b"/http://other/a", b"x"),
+    ],
+)
+def test_host_of_the_target_replaces_the_header(
+    server: Server, target: bytes, host: bytes
+) -> None:
+    """RFC 9112, section 3.2.2: what was routed by one host must not be served by another."""
+    headers = scope_at(server, target, b"X-Test: y")["headers"]
+    assert headers == [(b"host", host), (b"x-test", b"y")]
+
+
 def test_header_bytes_are_left_alone(server: Server) -> None:
     scope = scope_at(
         server,

@@ -1,7 +1,8 @@
 //! What an application sends, read and checked once, here at the border.
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
@@ -150,7 +151,7 @@ pub(super) fn payload(
 /// Reads `http.response.pathsend` and opens the file.
 pub fn read_path_send(message: &Bound<'_, PyAny>) -> PyResult<(File, u64)> {
     let path: PathBuf = item(message, intern!(message.py(), "path"))?.extract()?;
-    let file = File::open(&path)?;
+    let file = open(&path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(PyRuntimeError::new_err(format!(
@@ -159,6 +160,18 @@ pub fn read_path_send(message: &Bound<'_, PyAny>) -> PyResult<(File, u64)> {
         )));
     }
     Ok((file, metadata.len()))
+}
+
+/// Opens a file to read. A FIFO that nobody writes to must not keep the loop waiting.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 /// Reads `http.response.early_hint`: values for `link` headers.
@@ -183,7 +196,7 @@ pub fn read_trailers(message: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, bool)> {
     let mut lines = Vec::new();
     if let Some(headers) = optional(message, intern!(py, "headers"))? {
         each_header(&headers, |name, value| {
-            field::push_line(&mut lines, name, value).map_err(bad_header)
+            field::push_trailer(&mut lines, name, value).map_err(bad_header)
         })?;
     }
     Ok((lines, flag(message, intern!(py, "more_trailers"))?))

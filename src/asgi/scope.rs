@@ -15,7 +15,7 @@ use super::methods::Methods;
 use crate::http::Handshake;
 use crate::http::head::{RequestHead, Version};
 use crate::percent::decode_path;
-use crate::proxy::{Forwarded, Scheme, TrustList};
+use crate::proxy::{Forwarded, Scheme, TrustList, client_text};
 
 /// What makes scopes: everything that is the same for all requests.
 pub struct ScopeMaker {
@@ -148,7 +148,7 @@ impl ScopeMaker {
             Some((host, port)) => {
                 let client = client_tuple(py, &host, port)?;
                 dict.set_item(intern!(py, "client"), client)?;
-                Some(format!("{host}:{port}"))
+                Some(client_text(&host, port))
             }
             None => {
                 dict.set_item(intern!(py, "client"), connection.client.bind(py))?;

@@ -39,6 +39,33 @@ pub fn push_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), B
     Ok(())
 }
 
+/// The same for a trailer; one that may stand in heads only is checked and left out.
+///
+/// # Errors
+/// As [`push_line`].
+pub fn push_trailer(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), BadHeader> {
+    let start = lines.len();
+    push_line(lines, name, value)?;
+    if HEAD_ONLY.iter().any(|only| name.eq_ignore_ascii_case(only)) {
+        lines.truncate(start);
+    }
+    Ok(())
+}
+
+/// Fields about framing, routing and the connection. As trailers they would be wrong where
+/// somebody on the way puts trailers into the head (RFC 9110, section 6.5.1).
+const HEAD_ONLY: [&[u8]; 9] = [
+    b"connection",
+    b"content-length",
+    b"host",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+];
+
 /// True when `text` is a token (RFC 9110, section 5.6.2).
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| TOKEN_LOWER[usize::from(*byte)] != 0)

@@ -79,11 +79,23 @@ impl RequestHead {
         self.bytes(self.query)
     }
 
-    /// The headers in the order of the wire: lower-case name, value.
+    /// The headers in the order of the wire: lower-case name, value. Behind a target in
+    /// absolute-form `host` has the target's.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.headers
             .iter()
             .map(|(name, value)| (self.bytes(*name), self.bytes(*value)))
+    }
+
+    /// Has `host` say what the target in absolute-form says (RFC 9112, section 3.2.2), so that
+    /// whoever routed the request by its target and the application mean the same host.
+    fn replace_host(&mut self, authority: Span) {
+        let buffer = &self.buffer;
+        for (name, value) in &mut self.headers {
+            if buffer.get(name.start as usize..name.end as usize) == Some(b"host") {
+                *value = authority;
+            }
+        }
     }
 
     fn bytes(&self, span: Span) -> &[u8] {

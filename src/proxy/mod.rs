@@ -9,6 +9,8 @@ use std::net::IpAddr;
 
 pub use trust::TrustList;
 
+use crate::percent;
+
 const FORWARDED_FOR: &[u8] = b"x-forwarded-for";
 const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
 
@@ -65,6 +67,19 @@ pub struct Forwarded {
     pub client: Option<(String, u16)>,
     /// Replaces the scope's `scheme`; for a WebSocket, after [`Scheme::for_websocket`].
     pub scheme: Option<Scheme>,
+}
+
+/// A forwarded client as the access log shows it: `host:port`. A proxy may have handed on any text
+/// that its own client sent; what is no plain ASCII, and the blanks and quotes that structure a
+/// line, are percent-encoded.
+pub fn client_text(host: &str, port: u16) -> String {
+    let mut text = Vec::with_capacity(host.len() + 6);
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    percent::quote_bytes(host.as_bytes(), is_plain, &mut text);
+    text.push(b':');
+    text.extend_from_slice(port.to_string().as_bytes());
+    // Only ASCII was written, so nothing is replaced.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 impl TrustList {

@@ -15,7 +15,7 @@ use crate::asgi::header_names::NameTable;
 use crate::asgi::methods::Methods;
 use crate::http::head::{RequestHead, Version};
 use crate::percent::decode_bytes;
-use crate::proxy::Scheme;
+use crate::proxy::{Scheme, client_text};
 
 /// What applications are told of the server.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ impl EnvironMaker {
         let forwarded_client = match forwarded.client {
             Some((host, port)) => {
                 set_client(&dict, &host, Some(port))?;
-                Some(format!("{host}:{port}"))
+                Some(client_text(&host, port))
             }
             None => {
                 let host = connection.peer.map(|ip| ip.to_string());

@@ -157,6 +157,24 @@ async def bad_trailers(scope: Scope, receive: Receive, send: Send) -> None:
     )
 
 
+@app.route("/trailers-of-the-framing")
+async def trailers_of_the_framing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says in trailers what only heads may say."""
+    await send(start(200, trailers=True))
+    await send(body(b"body"))
+    lines = [
+        (b"Content-Length", b"9"),
+        (b"transfer-encoding", b"gzip"),
+        (b"connection", b"close"),
+        (b"host", b"other"),
+        (b"trailer", b"x"),
+        (b"upgrade", b"x"),
+    ]
+    await send(
+        {"type": "http.response.trailers", "headers": [*lines, (b"x-sum", b"abc")]}
+    )
+
+
 @app.route("/no-trailers")
 async def no_trailers(scope: Scope, receive: Receive, send: Send) -> None:
     """Sends them though they were not announced."""

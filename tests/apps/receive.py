@@ -113,6 +113,17 @@ async def until_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
         report_as(ticket, await receive())
 
 
+@app.route("/never-looks")
+async def never_looks(scope: Scope, receive: Receive, send: Send) -> None:
+    """Receives on and on, whatever it gets."""
+    while (await receive())["type"] != "http.disconnect":
+        report(scope, "started")
+    report(scope, "ended")
+    while not gate(query(scope)["gate"]).is_set():
+        await receive()
+    report(scope, "stopped")
+
+
 @app.route("/answer-first")
 async def answer_first(scope: Scope, receive: Receive, send: Send) -> None:
     """Starts its answer, and reads the body only then."""

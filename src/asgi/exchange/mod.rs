@@ -72,6 +72,8 @@ struct Inbound {
     expects_continue: bool,
     /// `receive()` says `http.disconnect` (once the body has been delivered).
     disconnected: bool,
+    /// How often it has said so, modulo 256.
+    ends_told: u8,
     /// Waiters of `receive()` calls that wait.
     receivers: Vec<Py<Waiter>>,
 }
@@ -150,6 +152,7 @@ impl Exchange {
                     delivered: false,
                     expects_continue: opening.expects_continue,
                     disconnected: false,
+                    ends_told: 0,
                     receivers: Vec::new(),
                 },
                 phase: Phase::AwaitStart,

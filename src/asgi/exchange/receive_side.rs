@@ -24,7 +24,14 @@ impl Exchange {
         } else {
             None
         };
-        let disconnected = inbound.disconnected || done;
+        // The end is said as often as it is asked for. But a loop that does not look at what it
+        // gets must not keep the others waiting: every 256th time goes through the event loop. It
+        // is not every second one, because frameworks ask without waiting whether it is there.
+        let mut say_disconnect = false;
+        if body.is_none() && (inbound.disconnected || done) {
+            inbound.ends_told = inbound.ends_told.wrapping_add(1);
+            say_disconnect = inbound.ends_told != 0;
+        }
         drop(state);
 
         if say_continue {
@@ -48,7 +55,7 @@ impl Exchange {
                 }
                 request_message(py, &body, more).map(Some)
             }
-            None if disconnected => disconnect_message(py).map(Some),
+            None if say_disconnect => disconnect_message(py).map(Some),
             None => Ok(None),
         }
     }
@@ -56,6 +63,14 @@ impl Exchange {
     /// Makes a waiter that ends when there may be a message.
     pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
         let waiter = Waiter::new(py, self.border())?;
+        let ended = {
+            let state = self.state(py);
+            state.inbound.disconnected || matches!(state.phase, Phase::Done)
+        };
+        if ended {
+            Waiter::wake(waiter.bind(py))?;
+            return Ok(waiter);
+        }
         let waiting = mem::take(&mut self.state(py).inbound.receivers);
         self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
         Ok(waiter)

@@ -51,7 +51,7 @@ pub fn parse(bytes: &[u8], lines: usize, limits: &HttpLimits) -> Result<Parsed, 
             name.make_ascii_lowercase();
         }
     }
-    let head = RequestHead {
+    let mut head = RequestHead {
         buffer,
         version: raw.version,
         method: raw.method,
@@ -60,6 +60,9 @@ pub fn parse(bytes: &[u8], lines: usize, limits: &HttpLimits) -> Result<Parsed, 
         headers: raw.headers,
     };
     let meaning = Meaning::of(&head, limits)?;
+    if let Some(authority) = split.authority {
+        head.replace_host(Span::at(target_start, authority));
+    }
     Ok(Parsed { head, meaning })
 }
 

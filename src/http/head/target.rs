@@ -8,6 +8,8 @@ pub(super) struct Target {
     pub(super) path: Range<usize>,
     /// Empty when there is none.
     pub(super) query: Range<usize>,
+    /// The host, and the port if there is one, of an absolute-form.
+    pub(super) authority: Option<Range<usize>>,
 }
 
 /// Takes a target in origin-form, absolute-form or asterisk-form apart. `None` when it is none
@@ -24,11 +26,12 @@ pub(super) fn split(target: &[u8]) -> Option<Target> {
             return Some(Target {
                 path: 0..1,
                 query: 1..1,
+                authority: None,
             });
         }
         absolute => return split_absolute(absolute),
     };
-    Some(split_query(target, start, start))
+    Some(split_query(target, start))
 }
 
 /// `scheme://authority[/path][?query]`.
@@ -44,28 +47,28 @@ fn split_absolute(target: &[u8]) -> Option<Target> {
     if authority.is_empty() || !is_host(authority) {
         return None;
     }
-    let start = colon + 3 + authority_len;
-    if target.get(start) == Some(&b'/') {
-        return Some(split_query(target, start, start));
+    let authority_start = colon + 3;
+    let start = authority_start + authority_len;
+    let mut split = split_query(target, start);
+    if target.get(start) != Some(&b'/') {
+        // Without a path it is `/`; one of the scheme's slashes stands for it.
+        split.path = colon + 1..colon + 2;
     }
-    // Without a path it is `/`; one of the scheme's slashes stands for it.
-    let mut split = split_query(target, start, start);
-    split.path = colon + 1..colon + 2;
+    split.authority = Some(authority_start..start);
     Some(split)
 }
 
-/// The path begins at `start`, the query is looked for from `from` on.
-fn split_query(target: &[u8], start: usize, from: usize) -> Target {
+/// The path begins at `start`.
+fn split_query(target: &[u8], start: usize) -> Target {
     let end = target.len();
-    match memchr::memchr(b'?', target.get(from..).unwrap_or_default()) {
-        Some(offset) => Target {
-            path: start..from + offset,
-            query: from + offset + 1..end,
-        },
-        None => Target {
-            path: start..end,
-            query: end..end,
-        },
+    let (path, query) = match memchr::memchr(b'?', target.get(start..).unwrap_or_default()) {
+        Some(offset) => (start..start + offset, start + offset + 1..end),
+        None => (start..end, end..end),
+    };
+    Target {
+        path,
+        query,
+        authority: None,
     }
 }
 
