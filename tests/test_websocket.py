@@ -1,5 +1,6 @@
 """WebSockets on the wire: handshakes, messages, closing, and what the application sees of them."""
 
+import signal
 import struct
 from typing import Any
 
@@ -517,6 +518,25 @@ def test_client_closes(
         r"INFO:     connection open\n(.*\n)*?INFO:     connection closed$",
         start=before,
     )
+
+
+def test_log_of_a_client_that_goes_while_it_is_accepted(
+    start: Start, placement: Placement
+) -> None:
+    """What the log says is open it says is closed, too."""
+    server = start(APP, *placement.options)
+    wire = server.connect()
+    # The server finds the request and the reset at once.
+    server.signal(signal.SIGSTOP)
+    server.wait_until_stopped()
+    wire.send(ws.handshake("/echo"))
+    wire.reset()
+    server.signal(signal.SIGCONT)
+    open_gate(server, "none")
+    assert server.stop() == 0
+    lines = server.stderr.lines
+    opened = lines.count("INFO:     connection open")
+    assert lines.count("INFO:     connection closed") == opened
 
 
 @pytest.mark.parametrize("way", ["close", "reset", "half_close"])

@@ -2,6 +2,7 @@
 //! in a scope. Made once for each connection, shared by its exchanges.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
@@ -31,6 +32,8 @@ pub struct ConnectionRecord {
     pub client_text: String,
     /// What the ASGI extension `tls` says of it; unset: it is in the clear. Scopes get copies.
     pub tls: OnceLock<Py<PyDict>>,
+    /// The log says that it is an open WebSocket, and not yet that this has ended.
+    websocket_is_open: AtomicBool,
 }
 
 impl ConnectionRecord {
@@ -76,7 +79,23 @@ impl ConnectionRecord {
             peer,
             client_text,
             tls: OnceLock::new(),
+            websocket_is_open: AtomicBool::new(false),
         })
+    }
+
+    /// Logs that the connection is an open WebSocket now.
+    pub fn log_websocket_open(&self, py: Python<'_>) -> PyResult<()> {
+        self.websocket_is_open.store(true, Ordering::Relaxed);
+        self.border.log.info(py, "connection open")
+    }
+
+    /// Logs that it is none any more, if that was logged; once.
+    pub fn log_websocket_closed(&self, py: Python<'_>) -> PyResult<()> {
+        if self.websocket_is_open.swap(false, Ordering::Relaxed) {
+            self.border.log.info(py, "connection closed")
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends a command to the connection; one that has ended needs none.

@@ -215,6 +215,8 @@ impl Dispatch {
             conversation.connection_lost(py)?;
         }
         if let Some(record) = record {
+            // One that was lost before it could switch has not said so itself.
+            record.log_websocket_closed(py)?;
             self.trace_connection(py, &record, "HTTP connection lost")?;
         }
         if self.connections.is_empty() {
@@ -324,8 +326,9 @@ impl Dispatch {
     fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
         if let Some(record) = self.connections.get(&connection) {
             self.trace_connection(py, record, "WebSocket connection lost")?;
+            record.log_websocket_closed(py)?;
         }
-        self.border.log.info(py, "connection closed")
+        Ok(())
     }
 }
 

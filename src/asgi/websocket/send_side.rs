@@ -104,7 +104,7 @@ impl WebSocket {
         if let Some(request) = request {
             let log = &self.border().log;
             log.websocket_answered(py, self.border(), &self.connection, &request, "[accepted]")?;
-            log.info(py, "connection open")?;
+            self.connection.log_websocket_open(py)?;
         }
         Ok(())
     }
