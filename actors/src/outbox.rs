@@ -68,11 +68,16 @@ impl Payload {
         Payload::Owned(Vec::new())
     }
 
-    /// A copy of `bytes`.
+    /// A copy of `bytes`: in a spare buffer, or else in one without room for more. Of a body in
+    /// many small pieces many wait at once, and the room of all would be most of their memory.
     pub fn copy_of(bytes: &[u8]) -> Payload {
-        let mut copied = Copied::take();
-        copied.0.extend_from_slice(bytes);
-        Payload::Copied(copied)
+        match Pooled::<Copied>::spare() {
+            Some(mut copied) => {
+                copied.0.extend_from_slice(bytes);
+                Payload::Copied(copied)
+            }
+            None => Payload::Owned(bytes.to_vec()),
+        }
     }
 
     /// The bytes.
@@ -268,6 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::pool::SPARE_MAX;
 
     struct Loan(Vec<u8>);
 
@@ -329,6 +335,26 @@ mod tests {
         outbox.advance(3);
         assert_eq!(write(&mut outbox, 9), b"tail");
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn many_small_copies_take_little_room() {
+        // The thread gets its share of spare buffers.
+        drop((0..SPARE_MAX).map(|_| Copied::take()).collect::<Vec<_>>());
+        let copies: Vec<_> = (0..SPARE_MAX + 1000)
+            .map(|_| Payload::copy_of(b"a"))
+            .collect();
+        let room = |copy: &Payload| match copy {
+            Payload::Copied(copied) => copied.0.capacity(),
+            Payload::Owned(bytes) => bytes.capacity(),
+            Payload::Lent(_) => 0,
+        };
+        let room_bytes: usize = copies.iter().map(room).sum();
+        assert!(copies.iter().all(|copy| copy.as_bytes() == b"a"));
+        assert!(
+            room_bytes < SPARE_MAX * 2 * COPIED_ROOM_BYTES,
+            "{room_bytes}"
+        );
     }
 
     #[test]

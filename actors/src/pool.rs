@@ -38,6 +38,11 @@ pub struct Pooled<T: Reuse>(ManuallyDrop<Box<T>>);
 impl<T: Reuse> Pooled<T> {
     /// An empty value: a spare one, or a new one.
     pub fn take() -> Pooled<T> {
+        Pooled::spare().unwrap_or_else(|| Pooled(ManuallyDrop::default()))
+    }
+
+    /// A spare value, if the thread has one.
+    pub fn spare() -> Option<Pooled<T>> {
         let spare = T::spare().try_with(|spare| {
             let mut values = spare.take();
             let value = values.pop();
@@ -45,8 +50,8 @@ impl<T: Reuse> Pooled<T> {
             value
         });
         // The error says that the thread is about to end.
-        let value = spare.ok().flatten().unwrap_or_default();
-        Pooled(ManuallyDrop::new(value))
+        let value = spare.ok().flatten()?;
+        Some(Pooled(ManuallyDrop::new(value)))
     }
 }
 
