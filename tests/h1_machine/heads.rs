@@ -54,6 +54,29 @@ fn targets() {
     }
 }
 
+/// RFC 9112, section 3.2.2.
+#[test]
+fn the_host_of_an_absolute_target_replaces_the_header() {
+    for (target, host) in [
+        ("http://other/x", "other"),
+        ("http://other:81?x", "other:81"),
+        ("https://[::1]#f", "[::1]"),
+        ("/http://other/", "a"),
+        ("*", "a"),
+    ] {
+        let mut peer = Peer::new();
+        peer.send(format!("GET {target} HTTP/1.1\r\nX: 1\r\nHOST: a\r\n\r\n"));
+        let request = peer.request();
+        let headers: Vec<_> = request.head.headers().collect();
+        let expected: [(&[u8], &[u8]); 2] = [(b"x", b"1"), (b"host", host.as_bytes())];
+        assert_eq!(headers, expected, "{target}");
+    }
+    for host in ["", "Host: a\r\nHost: a\r\n", "Host: a/b\r\n"] {
+        let request = format!("GET http://other/x HTTP/1.1\r\n{host}\r\n");
+        assert_eq!(refused(request), Some(400), "{host:?}");
+    }
+}
+
 #[test]
 fn bad_targets() {
     for target in [
