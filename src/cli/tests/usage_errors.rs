@@ -33,7 +33,7 @@ fn words_that_are_wrong() {
             &["--nope", "m:a"],
             "No such option '--nope'. Did you mean '--loop'?",
         ),
-        (&["-h"], "No such option '-h'."),
+        (&["-h"], "No such option '-h'. Did you mean '--help'?"),
         (
             &["--help", "--nope"],
             "No such option '--nope'. Did you mean '--loop'?",
