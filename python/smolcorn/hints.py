@@ -90,7 +90,8 @@ def _modules_in(folder: str) -> list[str]:
     return [
         path.stem
         for path in Path(folder).iterdir()
-        if path.suffix == ".py" or (path / "__init__.py").exists()
+        if path.stem.isidentifier()
+        and (path.suffix == ".py" or (path / "__init__.py").exists())
     ]
 
 

@@ -248,7 +248,10 @@ mod tests {
         );
         assert_eq!(said("Something else"), "Something else: 'x.test'");
         let error = BindError::resolve("x.test", &os(rustix::io::Errno::MFILE));
-        assert_eq!(error.to_string(), "[Errno 24] Too many open files: 'x.test'");
+        assert_eq!(
+            error.to_string(),
+            "[Errno 24] Too many open files: 'x.test'"
+        );
     }
 
     #[test]

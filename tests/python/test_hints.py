@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,12 @@ def test_where_a_module_was_looked_for(tmp_path: Path) -> None:
     assert (
         hint("zzz_qqq:app", nowhere) == f" There is no folder '{nowhere}' (--app-dir)."
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_a_file_whose_name_is_no_text_is_not_meant(tmp_path: Path) -> None:
+    open(os.fsencode(tmp_path) + b"/hint_\xff.py", "w").close()
+    assert "Did you mean" not in hint("hint_x:app", tmp_path)
 
 
 @pytest.mark.parametrize(
