@@ -175,7 +175,8 @@ def test_port_from_the_environment_is_checked_as_well(launch: Start) -> None:
     server = ends(launch, 2, APP, env={"UVICORN_PORT": "abc"})
     assert (
         server.stderr.lines[-1]
-        == "Error: Invalid value for '--port': 'abc' is not a valid integer."
+        == "Error: Invalid value for '--port' (env var: 'UVICORN_PORT'): "
+        "'abc' is not a valid integer."
     )
 
 

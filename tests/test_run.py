@@ -310,4 +310,4 @@ def test_options_of_reload_without_it(program: Path) -> None:
         assert answer(tool.url()) == "one"
         assert tool.stop() == 0
     first = tool.stderr.text.splitlines()[0]
-    assert first.startswith("WARNING:  Current configuration will not reload")
+    assert first.startswith("WARNING:  Nothing will reload: ")
