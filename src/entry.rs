@@ -122,8 +122,8 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     }
     if config.reload.asked != Asked::default() {
         Log::new(config).warning(
-            "Current configuration will not reload as not all conditions are met, please refer to \
-             documentation.",
+            "Nothing will reload: --reload-dir, --reload-include and --reload-exclude mean nothing \
+             without --reload.",
         );
     }
     let files = env_file::read_all(&config.env_files, &variable).unwrap_or_default();

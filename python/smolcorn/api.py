@@ -347,8 +347,8 @@ class Config:
         # Where several processes serve, the one above says it.
         if not self.use_subprocess and any(self.__dict__[name] for name in _OF_RELOAD):
             _logger.warning(
-                "Current configuration will not reload as not all conditions are met, "
-                "please refer to documentation."
+                "Nothing will reload: reload_dirs, reload_includes and reload_excludes "
+                "mean nothing without reload=True and an import string."
             )
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import http
 import logging
+import os
 import sys
 from typing import Literal, cast
 
@@ -37,6 +38,17 @@ _LEVEL_COLOURS = {
     logging.CRITICAL: 91,
 }
 _STATUS_CLASS_COLOURS = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
+
+
+def shows_colours() -> bool:
+    """Whether lines are coloured when nobody has said: as NO_COLOR or FORCE_COLOR ask
+    for, and else if standard output is a terminal, whatever stream a handler has."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    # A process may have no standard output at all.
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def style(text: str, code: int | None) -> str:
@@ -69,8 +81,7 @@ class ColourizedFormatter(logging.Formatter):
         style: Literal["%", "{", "$"] = "%",
         use_colors: bool | None = None,
     ) -> None:
-        # None: as standard output can show them, whatever stream the handler has.
-        self.use_colors = sys.stdout.isatty() if use_colors is None else use_colors
+        self.use_colors = shows_colours() if use_colors is None else use_colors
         super().__init__(fmt=fmt, datefmt=datefmt, style=style)
 
     def color_level_name(self, level_name: str, level_no: int) -> str:

@@ -77,9 +77,12 @@ def _attempt(work: Callable[[], None]) -> int:
         worker.report_failure(traceback.format_exc())
         return _status_of(error)
     except Exception as error:
+        from smolcorn.hints import without_our_frames
+
+        without_our_frames(error)
         if worker.may_complain():
             sys.excepthook(type(error), error, error.__traceback__)
-        worker.report_failure(traceback.format_exc())
+        worker.report_failure("".join(traceback.format_exception(error)))
         return EXIT_ERROR
     return EXIT_OK
 

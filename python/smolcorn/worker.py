@@ -120,7 +120,8 @@ def await_turn() -> None:
 def report_failure(text: str) -> None:
     """Tells the supervisor, if there is one, why the application cannot start."""
     if (worker := current()) is not None:
-        worker.failed(text)
+        # Names of files may hold bytes that are no text, as lone surrogates.
+        worker.failed(text.encode("utf-8", "replace").decode())
 
 
 def patience_of(seconds: float) -> float:

@@ -643,12 +643,14 @@ def test_errors_are_one_line_and_a_status(
     assert status("nope") == 3
     assert capfd.readouterr().err == (
         "ERROR:    Error loading ASGI app. "
-        f'Attribute "nope" not found in module "{__name__}".\n'
+        f'Attribute "nope" not found in module "{__name__}". '
+        f'Did you mean "{__name__}:app"?\n'
     )
     assert status("app", loop="foo") == 3
     assert capfd.readouterr().err == (
         "ERROR:    Error loading custom loop setup function. "
-        'Import string "foo" must be in format "<module>:<attribute>".\n'
+        'Import string "foo" must be in format "<module>:<attribute>". '
+        "The loops with a name are auto, asyncio, uvloop and none.\n"
     )
     assert status("PID") == 1
     capfd.readouterr()
