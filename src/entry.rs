@@ -169,7 +169,7 @@ fn import_server(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 
 /// The console script's way in.
 pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
-    let number = py.version_str().split(' ').next().unwrap_or_default();
+    let number = Python::version_str().split(' ').next().unwrap_or_default();
     let interpreter = format!("CPython {number}");
     let program = Program {
         name: "smolcorn",
