@@ -183,16 +183,17 @@ def _apply_default(use_colors: bool | None) -> None:
     time than a server's own modules: it imports what logs over networks and to files."""
     own = _handler("default", sys.stderr, DefaultFormatter, DEFAULT_FORMAT, use_colors)
     access = _handler("access", sys.stdout, AccessFormatter, ACCESS_FORMAT, use_colors)
-    for name, handlers, propagates in (
-        ("uvicorn", [own], False),
-        ("uvicorn.error", [], True),
-        ("uvicorn.access", [access], False),
+    for name, handlers in (
+        ("uvicorn", [own]),
+        ("uvicorn.error", []),
+        ("uvicorn.access", [access]),
     ):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.handlers = handlers
-        logger.propagate = propagates
         logger.disabled = False
+        if handlers:
+            logger.propagate = False
 
 
 def _handler(

@@ -282,7 +282,8 @@ def test_the_default_is_what_logging_config_makes_of_it(
     looks = []
     for is_there in (True, False):
         for logger in (SERVER, ERROR, ACCESS):
-            logger.handlers, logger.propagate = [logging.NullHandler()], True
+            logger.handlers = [logging.NullHandler()]
+            logger.propagate = logger is not ERROR
             logger.level, logger.disabled = logging.ERROR, True
         if not is_there:
             # Who has not imported it goes another way.
