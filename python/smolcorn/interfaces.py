@@ -11,14 +11,21 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from smolcorn import trace
-from smolcorn.config import Settings
 from smolcorn.errors import EXIT_STARTUP, AppError
 from smolcorn.importer import ImportFromStringError, import_from_string
-from smolcorn.types import ASGI2Application, ASGI3Application, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from smolcorn.config import Settings
+    from smolcorn.types import (
+        ASGI2Application,
+        ASGI3Application,
+        Receive,
+        Scope,
+        Send,
+    )
 
 Interface: TypeAlias = Literal["asgi3", "asgi2", "wsgi"]
 
@@ -46,8 +53,7 @@ _WSGI_CLASSES = {
 _logger = logging.getLogger("uvicorn.error")
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(NamedTuple):
     """An application, ready to be served."""
 
     call: ASGI3Application

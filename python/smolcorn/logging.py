@@ -7,7 +7,7 @@ uvicorn's, because logging configurations name them.
 from __future__ import annotations
 
 import copy
-import http
+import functools
 import logging
 import os
 import sys
@@ -22,10 +22,11 @@ DEFAULT_FORMAT = "%(levelprefix)s %(message)s"
 ACCESS_FORMAT = '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s'
 """Format of access lines."""
 
-STATUS_PHRASES: dict[int, str] = {
-    status.value: status.phrase for status in http.HTTPStatus
-}
-"""Reason phrases; Python's own, which differ a little between its versions."""
+# Instrumentation replaces these to see every record. Kept here, because this module is
+# imported before the application.
+CALL_HANDLERS = logging.Logger.callHandlers
+HANDLE = logging.Logger.handle
+EMIT = logging.StreamHandler.emit
 
 _PREFIX_COLUMNS = 8
 _BOLD = 1
@@ -49,6 +50,15 @@ def shows_colours() -> bool:
         return True
     # A process may have no standard output at all.
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+@functools.cache
+def reason_phrases() -> dict[int, str]:
+    """Those that Python knows, which differ a little between its versions."""
+    # Most servers need them never: the core writes their access lines.
+    import http
+
+    return {status.value: status.phrase for status in http.HTTPStatus}
 
 
 def style(text: str, code: int | None) -> str:
@@ -120,7 +130,7 @@ class AccessFormatter(ColourizedFormatter):
 
     def get_status_code(self, status_code: int) -> str:
         """Returns the status with its phrase, in the colour of its class."""
-        text = f"{status_code} {STATUS_PHRASES.get(status_code, '')}"
+        text = f"{status_code} {reason_phrases().get(status_code, '')}"
         if not self.use_colors:
             return text
         return style(text, _STATUS_CLASS_COLOURS.get(status_code // 100))
