@@ -122,8 +122,8 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     }
     if config.reload.asked != Asked::default() {
         Log::new(config).warning(
-            "Current configuration will not reload as not all conditions are met, please refer to \
-             documentation.",
+            "Nothing will reload: --reload-dir, --reload-include and --reload-exclude mean nothing \
+             without --reload.",
         );
     }
     let files = env_file::read_all(&config.env_files, &variable).unwrap_or_default();
@@ -148,20 +148,29 @@ pub fn without_secrets<'a, T>(words: &'a [T], argv: &[String]) -> impl Iterator<
 pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
     #[cfg(unix)]
     crate::python::worker::join(py, config.graceful_shutdown_timeout)?;
+    let process = import_server(py)?;
     let settings = settings::to_python(py, config)?;
-    py.import("smolcorn.process")?
-        .call_method1("run", (settings,))?
-        .extract()
+    process.call_method1("run", (settings,))?.extract()
+}
+
+/// Imports what every server needs, before the application. None of it is ever garbage: Python's
+/// collector rests meanwhile, and looks at nothing of it afterwards.
+fn import_server(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let gc = py.import("gc")?;
+    if !gc.call_method0("isenabled")?.is_truthy()? {
+        return py.import("smolcorn.process");
+    }
+    gc.call_method0("disable")?;
+    let process = py.import("smolcorn.process");
+    gc.call_method0("freeze")?;
+    gc.call_method0("enable")?;
+    process
 }
 
 /// The console script's way in.
 pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
-    let platform = py.import("platform")?;
-    let interpreter = format!(
-        "{} {}",
-        platform.call_method0("python_implementation")?,
-        platform.call_method0("python_version")?
-    );
+    let number = Python::version_str().split(' ').next().unwrap_or_default();
+    let interpreter = format!("CPython {number}");
     let program = Program {
         name: "smolcorn",
         interpreter: &interpreter,

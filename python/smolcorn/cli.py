@@ -13,7 +13,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     status."""
     from smolcorn import _core
 
-    status = _core.main(sys.argv[1:] if args is None else list(args))
+    if args is None:
+        _open_standard_streams()
+        args = sys.argv[1:]
+    # Bytes that are no text in the locale's encoding arrive as lone surrogates.
+    words = [os.fsencode(word).decode("utf-8", "replace") for word in args]
+    status = _core.main(words)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -21,3 +26,16 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         # at exit and complain; now that flush has somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Opens those of descriptors 0, 1 and 2 with which the process was not born.
+    Sockets would get these numbers otherwise, and what is printed with them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest that is free, for those below it are open.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
