@@ -126,7 +126,7 @@ def test_client_of_a_proxy_in_the_access_line(start: Start) -> None:
 def test_client_of_a_proxy_cannot_write_lines_of_its_own(start: Start) -> None:
     """What a client says of itself is the first item of the header, and any text may be there."""
     server = start(APP, "--forwarded-allow-ips", "*")
-    for client in (b"1.2.3.4:5 - \"GET /forged HTTP/1.1\" 200 OK", b"\x9b2J\x85INFO\tx"):
+    for client in (b'1.2.3.4:5 - "GET /forged HTTP/1.1" 200 OK', b"\x9b2J\x85INFO\tx"):
         with server.connect() as wire:
             line = b"X-Forwarded-For: " + client
             request = b"GET /a HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n\r\n"
