@@ -1,12 +1,12 @@
 """Runs every example of docs/python-api.md."""
 
 import importlib.metadata
-import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from harness.document import blocks
 from harness.server import is_binary
 
 pytest.importorskip("smolcorn._core", reason="the package is not installed")
@@ -15,8 +15,7 @@ if is_binary():
 
 from harness.tool import Tool  # noqa: E402
 
-PAGE = Path(__file__).parent.parent / "docs" / "python-api.md"
-APP, *EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+APP, *EXAMPLES = blocks("python-api.md", "python")
 
 IS_INSTALLED = any(
     entry.name == "smolcorn"

@@ -1,6 +1,5 @@
 """nginx and HAProxy in front, configured as docs/deploying.md says."""
 
-import re
 import shutil
 import signal
 import socket
@@ -13,20 +12,13 @@ import pytest
 
 from conftest import Start
 from harness.deadline import Deadline
+from harness.document import blocks
 from harness.load import Load
-from harness.server import TESTS, Server
+from harness.server import Server
 from harness.wire import Wire
 from harness.workers import get, wait_for_end_of, wait_for_workers, workers
 
 APP = "apps.workers:app"
-DOCUMENT = TESTS.parent / "docs" / "deploying.md"
-
-
-def block(language: str) -> str:
-    """What the document has in this language."""
-    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found
-    return found[1]
 
 
 def replaced(text: str, *pairs: tuple[str, str]) -> str:
@@ -91,7 +83,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 def start_nginx(proxy: Proxy, server: Server, folder: Path) -> None:
     site = replaced(
-        block("nginx"),
+        blocks("deploying.md", "nginx")[0],
         ("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
         ("listen 80;", f"listen unix:{proxy.path};"),
     )
@@ -111,7 +103,7 @@ def start_haproxy(proxy: Proxy, server: Server, folder: Path) -> None:
     file = folder / "haproxy.cfg"
     file.write_text(
         replaced(
-            block("haproxy"),
+            blocks("deploying.md", "haproxy")[0],
             ("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
             ("bind :80", f"bind unix@{proxy.path}"),
         )
