@@ -35,7 +35,7 @@ def unit(number: int) -> configparser.ConfigParser:
 def instruction(dockerfile: str, name: str) -> list[str]:
     """The list that the last instruction of this name has."""
     *_, last = re.findall(rf"^{name} (\[.*\])$", dockerfile, re.MULTILINE)
-    parts = json.loads(last)
+    parts: list[str] = json.loads(last)
     assert all(isinstance(part, str) for part in parts)
     return parts
 

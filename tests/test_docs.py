@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.document import blocks
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 from harness.tool import Tool  # noqa: E402
 

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Start
 from harness.deadline import Deadline
 from harness.document import blocks
 from harness.load import Load
 from harness.server import Server
 from harness.wire import Wire
-from harness.workers import get, wait_for_end_of, wait_for_workers, workers
+from harness.workers import (
+    StartWorkers,
+    get,
+    wait_for_end_of,
+    workers,
+)
 
 APP = "apps.workers:app"
 
@@ -68,10 +72,8 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def server(start: Start) -> Server:
-    server = start(APP, "--workers", "2", "--health-path", "/healthz")
-    wait_for_workers(server, 2)
-    return server
+def server(start_workers: StartWorkers) -> Server:
+    return start_workers(APP, 2, "--health-path", "/healthz")
 
 
 @pytest.fixture
@@ -133,12 +135,9 @@ def test_restart_behind_a_proxy(
 
 @needs("haproxy")
 def test_haproxy_sees_that_a_server_drains(
-    start: Start, proxy: Proxy, tmp_path: Path
+    start_workers: StartWorkers, proxy: Proxy, tmp_path: Path
 ) -> None:
-    server = start(
-        APP, "--workers", "2", "--health-path", "/healthz", "--drain-delay", "600"
-    )
-    wait_for_workers(server, 2)
+    server = start_workers(APP, 2, "--health-path", "/healthz", "--drain-delay", "600")
     start_haproxy(proxy, server, tmp_path)
     server.signal(signal.SIGTERM)
     deadline = Deadline(40)
