@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.certificates import Authority, Issued
+from harness.project import Project
 from harness.server import Server, environment, used_in_test
 from harness.workers import StartWorkers, wait_for_workers
 
@@ -91,6 +92,24 @@ def start_workers(start: Start) -> StartWorkers:
         return server
 
     return start_server
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A folder with an application that changes."""
+    return Project(tmp_path.resolve())
+
+
+@pytest.fixture
+def serve_project(launch: Start, project: Project) -> Start:
+    """Serves the project with `--reload`, and waits for the banner."""
+
+    def serve(*options: str, **settings: object) -> Server:
+        arguments = ("main:app", "--port", "0", "--reload", *options)
+        server = launch(*arguments, **{"cwd": project.root, **settings})
+        return server.wait_until_ready()
+
+    return serve
 
 
 class Pool:

@@ -13,22 +13,15 @@ from typing import Any
 import pytest
 
 from harness.deadline import DEADLINE_SECONDS
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 import smolcorn  # noqa: E402
-from harness.embedded import app, fetch, get, server  # noqa: E402
+from harness.embedded import app, broken, fetch, get, server  # noqa: E402
 from smolcorn import errors  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("clean")
-
-
-async def broken(scope: Any, receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "lifespan.startup.failed", "message": "no database"})
 
 
 def test_startup_and_shutdown_without_serve() -> None:

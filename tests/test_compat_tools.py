@@ -9,22 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.deadline import DEADLINE_SECONDS
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
-from harness.tool import Tool, python  # noqa: E402
-
-SERVED = ("-m", "smolcorn.compat")
-
-
-def get(url: str, path: str = "/") -> tuple[str, bytes]:
-    """The server's name and the body."""
-    request = urllib.request.urlopen(url + path, timeout=DEADLINE_SECONDS)
-    with request as answer:
-        return answer.headers["server"], answer.read()
+from harness.tool import SERVED, Tool, get, python  # noqa: E402
 
 
 def write(folder: Path, name: str, text: str) -> None:

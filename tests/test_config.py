@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 import smolcorn  # noqa: E402
 from harness.embedded import app, fetch, server  # noqa: E402

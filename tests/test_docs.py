@@ -1,22 +1,19 @@
 """Runs every example of docs/python-api.md."""
 
 import importlib.metadata
-import re
 import signal
 from pathlib import Path
 
 import pytest
 
-from harness.server import is_binary
+from harness.document import blocks
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 from harness.tool import Tool  # noqa: E402
 
-PAGE = Path(__file__).parent.parent / "docs" / "python-api.md"
-APP, *EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+APP, *EXAMPLES = blocks("python-api.md", "python")
 
 IS_INSTALLED = any(
     entry.name == "smolcorn"

@@ -51,6 +51,17 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
+@pytest.fixture
+def server(start: Start, placement: Placement) -> Server:
+    return start(APP, *placement.options)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file that lets requests go on that wait for it."""
+    return tmp_path / "gate"
+
+
 def test_help() -> None:
     done = subprocess.run(
         [*program(), "inspect", "--help"], capture_output=True, text=True, check=False
@@ -60,8 +71,7 @@ def test_help() -> None:
     assert done.stderr == ""
 
 
-def test_all_actors_are_shown(start: Start, placement: Placement) -> None:
-    server = start(APP, *placement.options)
+def test_all_actors_are_shown(server: Server) -> None:
     with server.connect() as wire:
         answer = wire.send(get("/")).response()
         assert answer.status == 200
@@ -81,11 +91,7 @@ def test_all_actors_are_shown(start: Start, placement: Placement) -> None:
     assert server.stop() == 0
 
 
-def test_where_the_loop_hangs(
-    start: Start, placement: Placement, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    server = start(APP, *placement.options)
+def test_where_the_loop_hangs(server: Server, gate: Path) -> None:
     with server.connect() as wire:
         wire.send(get(f"/block?until={gate}"))
         text = wait_for(server, r"^dispatch +busy (.*\n)*.*in blocked_here")
@@ -102,11 +108,7 @@ def test_where_the_loop_hangs(
     wait_for(server, "dispatch runs nothing now")
 
 
-def test_where_a_request_waits(
-    start: Start, placement: Placement, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    server = start(APP, *placement.options)
+def test_where_a_request_waits(server: Server, gate: Path) -> None:
     with server.connect() as wire:
         wire.send(get(f"/wait?until={gate}"))
         wait_for(
@@ -117,11 +119,7 @@ def test_where_a_request_waits(
         wire.response()
 
 
-def test_a_signal_is_answered_on_stderr(
-    start: Start, placement: Placement, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    server = start(APP, *placement.options)
+def test_a_signal_is_answered_on_stderr(server: Server, gate: Path) -> None:
     with server.connect() as wire:
         wire.send(get(f"/block?until={gate}"))
         wait_for(server, "in blocked_here")

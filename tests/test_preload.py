@@ -17,6 +17,7 @@ from harness.load import Load
 from harness.server import Server
 from harness.wire import Wire
 from harness.workers import (
+    StartWorkers,
     alive,
     ask,
     get,
@@ -31,12 +32,14 @@ APP = "apps.preloaded:app"
 PRELOADING = "Preloading the application in process"
 
 
-def start_preloaded(
-    start: Start, *options: str, count: int = 2, **more: object
-) -> Server:
-    server = start(APP, "--workers", str(count), "--preload", *options, **more)
-    wait_for_workers(server, count)
-    return server
+@pytest.fixture
+def serve(start_workers: StartWorkers) -> Start:
+    """Serves with two workers, or `count`, that are forked, and waits for them."""
+
+    def serve_preloaded(*options: str, count: int = 2, **more: object) -> Server:
+        return start_workers(APP, count, "--preload", *options, **more)
+
+    return serve_preloaded
 
 
 def templates(server: Server) -> list[int]:
@@ -67,8 +70,8 @@ def memory_mib(pid: int) -> dict[str, float]:
     return {name.rstrip(":"): int(kib) / 1024 for name, kib, *_ in fields}
 
 
-def test_the_application_is_imported_once(start: Start, placement: Placement) -> None:
-    server = start_preloaded(start, *placement.options)
+def test_the_application_is_imported_once(serve: Start, placement: Placement) -> None:
+    server = serve(*placement.options)
     (template,) = templates(server)
     one, other = who_are(server)
     for worker in (one, other):
@@ -87,8 +90,8 @@ def test_the_application_is_imported_once(start: Start, placement: Placement) ->
     assert server.stdout.text.count("written once") == 1
 
 
-def test_memory_is_shared(start: Start) -> None:
-    server = start_preloaded(start, count=3)
+def test_memory_is_shared(serve: Start) -> None:
+    server = serve(count=3)
     for worker in who_are(server, 3):
         memory = memory_mib(worker["pid"])
         assert memory["Rss"] > 64
@@ -98,16 +101,16 @@ def test_memory_is_shared(start: Start) -> None:
     assert server.stop() == 0
 
 
-def test_the_parent_has_no_interpreter_of_its_own_to_import_with(start: Start) -> None:
-    server = start_preloaded(start)
+def test_the_parent_has_no_interpreter_of_its_own_to_import_with(serve: Start) -> None:
+    server = serve()
     assert memory_mib(server.pid)["Rss"] < 64
     assert server.report_count("import") == 1
     assert server.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_at_the_end(start: Start, number: signal.Signals) -> None:
-    server = start_preloaded(start)
+def test_nothing_is_left_at_the_end(serve: Start, number: signal.Signals) -> None:
+    server = serve()
     (template,) = templates(server)
     pids = {worker["pid"] for worker in who_are(server)}
     assert server.stop(number) == 0
@@ -117,15 +120,15 @@ def test_nothing_is_left_at_the_end(start: Start, number: signal.Signals) -> Non
 
 
 def test_programs_that_workers_start_can_be_waited_for(
-    start: Start, placement: Placement
+    serve: Start, placement: Placement
 ) -> None:
-    server = start_preloaded(start, *placement.options)
+    server = serve(*placement.options)
     assert ask(server, "/subprocess") == "0"
     assert server.stop() == 0
 
 
-def test_threads_that_the_import_has_started_are_warned_of(start: Start) -> None:
-    server = start_preloaded(start, env={"MODE": "thread"})
+def test_threads_that_the_import_has_started_are_warned_of(serve: Start) -> None:
+    server = serve(env={"MODE": "thread"})
     assert server.stderr.text.count("while it was imported, which no worker has") == 1
     assert ": eager-thread. Start them" in server.stderr.text
     for worker in who_are(server):
@@ -133,17 +136,17 @@ def test_threads_that_the_import_has_started_are_warned_of(start: Start) -> None
     assert server.stop() == 0
 
 
-def test_the_collector_stays_as_the_application_has_set_it(start: Start) -> None:
-    server = start_preloaded(start, env={"MODE": "collector"})
+def test_the_collector_stays_as_the_application_has_set_it(serve: Start) -> None:
+    server = serve(env={"MODE": "collector"})
     for worker in who_are(server):
         assert worker["thresholds"][0] == 12_345
     assert server.stop() == 0
 
 
-def test_sessions_are_resumed_by_all(start: Start, tmp_path: Path) -> None:
+def test_sessions_are_resumed_by_all(serve: Start, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     issued = authority.issue("localhost", "127.0.0.1")
-    server = start_preloaded(start, *issued.options)
+    server = serve(*issued.options)
     context = authority.context()
     with server.connect_tls(context) as wire:
         issuer = int(wire.send(get("/pid")).response().body)
@@ -162,8 +165,8 @@ def test_sessions_are_resumed_by_all(start: Start, tmp_path: Path) -> None:
 # --- What dies ------------------------------------------------------------------------------------
 
 
-def test_killed_worker_is_forked_again(start: Start) -> None:
-    server = start_preloaded(start)
+def test_killed_worker_is_forked_again(serve: Start) -> None:
+    server = serve()
     victim, survivor = sorted(worker["pid"] for worker in who_are(server))
     kill(victim)
     server.stderr.wait_for(
@@ -176,8 +179,8 @@ def test_killed_worker_is_forked_again(start: Start) -> None:
     assert server.stop() == 0
 
 
-def test_workers_outlive_the_template(start: Start) -> None:
-    server = start_preloaded(start)
+def test_workers_outlive_the_template(serve: Start) -> None:
+    server = serve()
     (template,) = templates(server)
     old = {worker["pid"] for worker in who_are(server)}
     with Load(server) as load:
@@ -197,8 +200,8 @@ def test_workers_outlive_the_template(start: Start) -> None:
     assert not [pid for pid in old if alive(pid)]
 
 
-def test_killed_parent_leaves_nobody_behind(start: Start) -> None:
-    server = start_preloaded(start)
+def test_killed_parent_leaves_nobody_behind(serve: Start) -> None:
+    server = serve()
     pids = [worker["pid"] for worker in who_are(server)]
     server.process.kill()
     for pid in (*templates(server), *pids):
@@ -247,11 +250,11 @@ def test_signal_while_the_application_is_imported(launch: Start) -> None:
 
 
 def test_restart_imports_new_code_and_loses_no_request(
-    start: Start, tmp_path: Path
+    serve: Start, tmp_path: Path
 ) -> None:
     code = tmp_path / "code.py"
     code.write_text("VERSION = 1")
-    server = start_preloaded(start, env={"CODE": str(code)})
+    server = serve(env={"CODE": str(code)})
     old = {worker["pid"] for worker in who_are(server)}
     with Load(server) as load:
         code.write_text("VERSION = 2")
@@ -269,10 +272,10 @@ def test_restart_imports_new_code_and_loses_no_request(
     assert "died" not in server.stderr.text
 
 
-def test_restart_into_broken_code_changes_nothing(start: Start, tmp_path: Path) -> None:
+def test_restart_into_broken_code_changes_nothing(serve: Start, tmp_path: Path) -> None:
     code = tmp_path / "code.py"
     code.write_text("")
-    server = start_preloaded(start, env={"CODE": str(code)})
+    server = serve(env={"CODE": str(code)})
     old = {worker["pid"] for worker in who_are(server)}
     with Load(server):
         for count in (1, 2):
@@ -292,16 +295,16 @@ def test_restart_into_broken_code_changes_nothing(start: Start, tmp_path: Path) 
     assert server.stop() == 0
 
 
-def test_request_limit_replaces_workers_without_another_import(start: Start) -> None:
-    server = start_preloaded(start, "--limit-max-requests", "20", "--no-access-log")
+def test_request_limit_replaces_workers_without_another_import(serve: Start) -> None:
+    server = serve("--limit-max-requests", "20", "--no-access-log")
     with Load(server) as load:
         load.wait_for_pids(5)
     assert server.report_count("import") == 1
     assert server.stop() == 0
 
 
-def test_more_and_fewer(start: Start) -> None:
-    server = start_preloaded(start)
+def test_more_and_fewer(serve: Start) -> None:
+    server = serve()
     server.signal(signal.SIGTTIN)
     wait_for_workers(server, 3)
     pids = {worker["pid"] for worker in who_are(server, 3)}
@@ -314,8 +317,8 @@ def test_more_and_fewer(start: Start) -> None:
     assert server.stop() == 0
 
 
-def test_new_program_imports_for_itself(start: Start) -> None:
-    server = start_preloaded(start)
+def test_new_program_imports_for_itself(serve: Start) -> None:
+    server = serve()
     (first,) = templates(server)
     old = {worker["pid"] for worker in who_are(server)}
     with Load(server) as load:

@@ -1,6 +1,5 @@
 """nginx and HAProxy in front, configured as docs/deploying.md says."""
 
-import re
 import shutil
 import signal
 import socket
@@ -11,22 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Start
 from harness.deadline import Deadline
+from harness.document import blocks
 from harness.load import Load
-from harness.server import TESTS, Server
+from harness.server import Server
 from harness.wire import Wire
-from harness.workers import get, wait_for_end_of, wait_for_workers, workers
+from harness.workers import (
+    StartWorkers,
+    get,
+    wait_for_end_of,
+    workers,
+)
 
 APP = "apps.workers:app"
-DOCUMENT = TESTS.parent / "docs" / "deploying.md"
-
-
-def block(language: str) -> str:
-    """What the document has in this language."""
-    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found
-    return found[1]
 
 
 def replaced(text: str, *pairs: tuple[str, str]) -> str:
@@ -76,10 +72,8 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def server(start: Start) -> Server:
-    server = start(APP, "--workers", "2", "--health-path", "/healthz")
-    wait_for_workers(server, 2)
-    return server
+def server(start_workers: StartWorkers) -> Server:
+    return start_workers(APP, 2, "--health-path", "/healthz")
 
 
 @pytest.fixture
@@ -91,7 +85,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 def start_nginx(proxy: Proxy, server: Server, folder: Path) -> None:
     site = replaced(
-        block("nginx"),
+        blocks("deploying.md", "nginx")[0],
         ("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
         ("listen 80;", f"listen unix:{proxy.path};"),
     )
@@ -111,7 +105,7 @@ def start_haproxy(proxy: Proxy, server: Server, folder: Path) -> None:
     file = folder / "haproxy.cfg"
     file.write_text(
         replaced(
-            block("haproxy"),
+            blocks("deploying.md", "haproxy")[0],
             ("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
             ("bind :80", f"bind unix@{proxy.path}"),
         )
@@ -141,12 +135,9 @@ def test_restart_behind_a_proxy(
 
 @needs("haproxy")
 def test_haproxy_sees_that_a_server_drains(
-    start: Start, proxy: Proxy, tmp_path: Path
+    start_workers: StartWorkers, proxy: Proxy, tmp_path: Path
 ) -> None:
-    server = start(
-        APP, "--workers", "2", "--health-path", "/healthz", "--drain-delay", "600"
-    )
-    wait_for_workers(server, 2)
+    server = start_workers(APP, 2, "--health-path", "/healthz", "--drain-delay", "600")
     start_haproxy(proxy, server, tmp_path)
     server.signal(signal.SIGTERM)
     deadline = Deadline(40)

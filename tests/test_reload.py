@@ -21,30 +21,21 @@ from harness.server import Server
 # Long enough that nothing interrupts a burst on a busy machine.
 ONE_BURST = ("--reload-delay", "1.5")
 
-Serve = Callable[..., Server]
-
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path.resolve())
+def serve(serve_project: Start) -> Start:
+    """The same, when its first worker is ready."""
 
-
-@pytest.fixture
-def serve(launch: Start, project: Project) -> Serve:
-    """Serves the project with `--reload`, and waits until its first worker is ready."""
-
-    def serve_project(*options: str, **settings: object) -> Server:
-        arguments = ("main:app", "--port", "0", "--reload", *options)
-        server = launch(*arguments, **{"cwd": project.root, **settings})
-        server.wait_until_ready()
+    def serve_until_ready(*options: str, **settings: object) -> Server:
+        server = serve_project(*options, **settings)
         wait_until_ready(server, 1)
         return server
 
-    return serve_project
+    return serve_until_ready
 
 
 def test_new_code_is_served(
-    serve: Serve, project: Project, placement: Placement
+    serve: Start, project: Project, placement: Placement
 ) -> None:
     server = serve(*placement.options)
     assert answer(server) == "one"
@@ -56,7 +47,7 @@ def test_new_code_is_served(
         assert answer(server) == version
 
 
-def test_lines(serve: Serve, project: Project) -> None:
+def test_lines(serve: Start, project: Project) -> None:
     server = serve()
     lines = server.stderr.lines
     assert lines[:3] == [
@@ -126,7 +117,7 @@ def piece_by_piece(path: Path, text: str) -> None:
     ],
 )
 def test_every_way_of_saving_restarts_once(
-    serve: Serve, project: Project, save: Callable[[Path, str], None]
+    serve: Start, project: Project, save: Callable[[Path, str], None]
 ) -> None:
     server = serve(*ONE_BURST)
     save(project.path("main.py"), source("two"))
@@ -140,13 +131,13 @@ def test_every_way_of_saving_restarts_once(
     assert detected(server) == ["'main.py'"] * 2
 
 
-def test_touching_a_file_restarts(serve: Serve, project: Project) -> None:
+def test_touching_a_file_restarts(serve: Start, project: Project) -> None:
     server = serve()
     project.path("main.py").touch()
     assert wait_until_detected(server, 1) == "'main.py'"
 
 
-def test_burst_restarts_once(serve: Serve, project: Project) -> None:
+def test_burst_restarts_once(serve: Start, project: Project) -> None:
     server = serve(*ONE_BURST)
     for number in range(40):
         project.write(f"package/module_{number:02}.py", "x = 1\n")
@@ -159,7 +150,7 @@ def test_burst_restarts_once(serve: Serve, project: Project) -> None:
     assert len(detected(server)) == 1
 
 
-def test_file_that_comes_and_goes_is_no_change(serve: Serve, project: Project) -> None:
+def test_file_that_comes_and_goes_is_no_change(serve: Start, project: Project) -> None:
     server = serve(*ONE_BURST)
     project.write("temporary.py")
     project.path("temporary.py").unlink()
@@ -167,7 +158,7 @@ def test_file_that_comes_and_goes_is_no_change(serve: Serve, project: Project) -
     assert wait_until_detected(server, 1) == "'main.py'"
 
 
-def test_removing_a_file_restarts(serve: Serve, project: Project) -> None:
+def test_removing_a_file_restarts(serve: Start, project: Project) -> None:
     project.write("other.py")
     server = serve()
     project.path("other.py").unlink()
@@ -177,7 +168,7 @@ def test_removing_a_file_restarts(serve: Serve, project: Project) -> None:
 # --- Folders --------------------------------------------------------------------------------------
 
 
-def test_new_folders_are_watched(serve: Serve, project: Project) -> None:
+def test_new_folders_are_watched(serve: Start, project: Project) -> None:
     server = serve()
     project.write("a/b/new.py")
     assert wait_until_detected(server, 1) == "'a/b/new.py'"
@@ -186,7 +177,7 @@ def test_new_folders_are_watched(serve: Serve, project: Project) -> None:
     assert wait_until_detected(server, 2) == "'a/b/newer.py'"
 
 
-def test_folder_that_is_renamed_is_watched_on(serve: Serve, project: Project) -> None:
+def test_folder_that_is_renamed_is_watched_on(serve: Start, project: Project) -> None:
     project.write("a/module.py")
     server = serve(*ONE_BURST)
     os.rename(project.path("a"), project.root / "z")
@@ -196,7 +187,7 @@ def test_folder_that_is_renamed_is_watched_on(serve: Serve, project: Project) ->
     assert wait_until_detected(server, 2) == "'z/module.py'"
 
 
-def test_folder_that_is_replaced_is_watched_on(serve: Serve, project: Project) -> None:
+def test_folder_that_is_replaced_is_watched_on(serve: Start, project: Project) -> None:
     project.write("a/module.py")
     server = serve(*ONE_BURST)
     shutil.rmtree(project.root / "a")
@@ -214,7 +205,7 @@ POLLING = pytest.mark.parametrize(
 
 @POLLING
 def test_what_nobody_wants_to_see_is_ignored(
-    serve: Serve, project: Project, polling: tuple[str, ...]
+    serve: Start, project: Project, polling: tuple[str, ...]
 ) -> None:
     project.write(".gitignore", "/generated/\nlocal_*.py\n!local_kept.py\n")
     project.write("package/.gitignore", "cache\n")
@@ -242,7 +233,7 @@ def test_what_nobody_wants_to_see_is_ignored(
 
 
 def test_gitignore_that_changes_counts_from_then_on(
-    serve: Serve, project: Project
+    serve: Start, project: Project
 ) -> None:
     project.write("generated/x.py")
     server = serve(*ONE_BURST)
@@ -258,7 +249,7 @@ def test_gitignore_that_changes_counts_from_then_on(
 # --- Options --------------------------------------------------------------------------------------
 
 
-def test_polling_sees_the_same(serve: Serve, project: Project) -> None:
+def test_polling_sees_the_same(serve: Start, project: Project) -> None:
     server = serve("--reload-polling", *ONE_BURST)
     assert f"Started reloader process [{server.pid}] using FilePolling" in (
         server.stderr.text
@@ -270,7 +261,7 @@ def test_polling_sees_the_same(serve: Serve, project: Project) -> None:
     assert answer(server) == "two"
 
 
-def test_includes_and_excludes(serve: Serve, project: Project) -> None:
+def test_includes_and_excludes(serve: Start, project: Project) -> None:
     for name in ("static", "drafts"):
         project.path(name).mkdir()
     server = serve(
@@ -290,7 +281,7 @@ def test_includes_and_excludes(serve: Serve, project: Project) -> None:
     assert wait_until_detected(server, 1) == "'.env', 'static/a.html'"
 
 
-def test_only_the_given_folders_are_watched(serve: Serve, project: Project) -> None:
+def test_only_the_given_folders_are_watched(serve: Start, project: Project) -> None:
     for name in ("a", "b", "b/c", "d"):
         project.path(name).mkdir(exist_ok=True)
     server = serve(*ONE_BURST, "--reload-dir", "b", "--reload-dir", "a")
@@ -305,7 +296,7 @@ def test_only_the_given_folders_are_watched(serve: Serve, project: Project) -> N
 
 
 def test_folder_that_the_user_names_is_watched_though_it_is_ignored(
-    serve: Serve, project: Project
+    serve: Start, project: Project
 ) -> None:
     project.write(".git/HEAD")
     project.write(".gitignore", "build\n")
@@ -315,7 +306,7 @@ def test_folder_that_the_user_names_is_watched_though_it_is_ignored(
     assert wait_until_detected(server, 1) == "'build/x.py'"
 
 
-def test_options_come_from_the_environment(serve: Serve, project: Project) -> None:
+def test_options_come_from_the_environment(serve: Start, project: Project) -> None:
     server = serve(
         env={
             "UVICORN_RELOAD_INCLUDES": "*.toml *.ini",
@@ -328,7 +319,7 @@ def test_options_come_from_the_environment(serve: Serve, project: Project) -> No
     assert wait_until_detected(server, 1) == "'a.toml', 'b.ini'"
 
 
-def test_folder_that_is_a_file(serve: Serve, project: Project) -> None:
+def test_folder_that_is_a_file(serve: Start, project: Project) -> None:
     server = serve("--reload-dir", "main.py")
     assert server.stderr.lines[:2] == [
         "WARNING:  Provided reload directories ['main.py'] did not contain valid "
@@ -337,7 +328,7 @@ def test_folder_that_is_a_file(serve: Serve, project: Project) -> None:
     ]
 
 
-def test_workers_are_ignored(serve: Serve, project: Project) -> None:
+def test_workers_are_ignored(serve: Start, project: Project) -> None:
     server = serve("--workers", "3")
     assert server.stderr.lines[0] == (
         'WARNING:  "workers" flag is ignored when reloading is enabled.'

@@ -5,7 +5,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,24 +29,6 @@ report("importing")
 while not pathlib.Path("go").exists():
     time.sleep(0.005)
 """
-Serve = Callable[..., Server]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path.resolve())
-
-
-@pytest.fixture
-def serve(launch: Start, project: Project) -> Serve:
-    """Serves the project with `--reload`, and waits for the banner."""
-
-    def serve_project(*options: str, **settings: object) -> Server:
-        arguments = ("main:app", "--port", "0", "--reload", *options)
-        server = launch(*arguments, **{"cwd": project.root, **settings})
-        return server.wait_until_ready()
-
-    return serve_project
 
 
 def ask(server: Server, path: str = "/") -> Wire:
@@ -58,9 +39,9 @@ def ask(server: Server, path: str = "/") -> Wire:
 
 
 def test_requests_wait_for_the_new_code(
-    serve: Serve, project: Project, placement: Placement
+    serve_project: Start, project: Project, placement: Placement
 ) -> None:
-    server = serve(*placement.options)
+    server = serve_project(*placement.options)
     wait_until_ready(server, 1)
     project.save("two", WAITS_FOR_GO)
     assert server.reported("event") == "importing"
@@ -71,9 +52,11 @@ def test_requests_wait_for_the_new_code(
         wire.close()
 
 
-def test_requests_wait_for_the_first_worker(serve: Serve, project: Project) -> None:
+def test_requests_wait_for_the_first_worker(
+    serve_project: Start, project: Project
+) -> None:
     project.save("one", WAITS_FOR_GO)
-    server = serve()
+    server = serve_project()
     wires = [ask(server) for _ in range(5)]
     assert server.reported("event") == "importing"
     project.write("go")
@@ -83,8 +66,10 @@ def test_requests_wait_for_the_first_worker(serve: Serve, project: Project) -> N
 
 
 @pytest.mark.parametrize("clients", [1, 4])
-def test_not_one_request_fails(serve: Serve, project: Project, clients: int) -> None:
-    server = serve()
+def test_not_one_request_fails(
+    serve_project: Start, project: Project, clients: int
+) -> None:
+    server = serve_project()
     wait_until_ready(server, 1)
     over = threading.Event()
     failures: list[BaseException] = []
@@ -116,9 +101,9 @@ def test_not_one_request_fails(serve: Serve, project: Project, clients: int) -> 
 
 
 def test_connection_that_is_kept_does_not_hold_the_restart(
-    serve: Serve, project: Project, placement: Placement
+    serve_project: Start, project: Project, placement: Placement
 ) -> None:
-    server = serve(*placement.options, "--timeout-keep-alive", "3600")
+    server = serve_project(*placement.options, "--timeout-keep-alive", "3600")
     wait_until_ready(server, 1)
     with server.connect() as never_used, ask(server) as kept:
         assert kept.response().body == b"one"
@@ -131,9 +116,9 @@ def test_connection_that_is_kept_does_not_hold_the_restart(
 
 @pytest.mark.parametrize("path", ["/stream", "/stream-stubborn"])
 def test_open_stream_does_not_hold_the_restart(
-    serve: Serve, project: Project, placement: Placement, path: str
+    serve_project: Start, project: Project, placement: Placement, path: str
 ) -> None:
-    server = serve(*placement.options, "--timeout-graceful-shutdown", "3600")
+    server = serve_project(*placement.options, "--timeout-graceful-shutdown", "3600")
     wait_until_ready(server, 1)
     with ask(server, path) as stream:
         assert server.reported("event") == "streaming"
@@ -150,9 +135,9 @@ def test_open_stream_does_not_hold_the_restart(
 
 
 def test_websocket_does_not_hold_the_restart(
-    serve: Serve, project: Project, placement: Placement
+    serve_project: Start, project: Project, placement: Placement
 ) -> None:
-    server = serve(*placement.options, "--timeout-graceful-shutdown", "3600")
+    server = serve_project(*placement.options, "--timeout-graceful-shutdown", "3600")
     wait_until_ready(server, 1)
     with server.connect() as wire:
         wire.send(
@@ -169,8 +154,8 @@ def test_websocket_does_not_hold_the_restart(
     assert answer(server) == "two"
 
 
-def test_blocked_worker_is_killed(serve: Serve, project: Project) -> None:
-    server = serve()
+def test_blocked_worker_is_killed(serve_project: Start, project: Project) -> None:
+    server = serve_project()
     wait_until_ready(server, 1)
     with ask(server, "/blocked") as wire:
         assert server.reported("event") == "blocked"
@@ -181,9 +166,11 @@ def test_blocked_worker_is_killed(serve: Serve, project: Project) -> None:
     assert answer(server) == "two"
 
 
-def test_change_while_the_application_starts(serve: Serve, project: Project) -> None:
+def test_change_while_the_application_starts(
+    serve_project: Start, project: Project
+) -> None:
     project.save("one", WAITS_FOR_GO)
-    server = serve()
+    server = serve_project()
     assert server.reported("event") == "importing"
     with ask(server) as wire:
         project.save("two")
@@ -219,9 +206,9 @@ BROKEN = {
 
 @pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
 def test_broken_application_is_answered_with_the_reason_until_it_is_mended(
-    serve: Serve, project: Project, text: str, said: str
+    serve_project: Start, project: Project, text: str, said: str
 ) -> None:
-    server = serve()
+    server = serve_project()
     wait_until_ready(server, 1)
     project.write("main.py", text)
     server.stderr.wait_for(
@@ -246,9 +233,9 @@ def test_broken_application_is_answered_with_the_reason_until_it_is_mended(
     assert answer(server) == "two"
 
 
-def test_broken_from_the_start(serve: Serve, project: Project) -> None:
+def test_broken_from_the_start(serve_project: Start, project: Project) -> None:
     project.write("main.py", "import no_such_module_at_all\n")
-    server = serve()
+    server = serve_project()
     with ask(server) as waiting:
         response = waiting.response()
         assert response.status == 503
@@ -261,8 +248,8 @@ def test_broken_from_the_start(serve: Serve, project: Project) -> None:
     assert answer(server) == "two"
 
 
-def test_broken_again_and_again(serve: Serve, project: Project) -> None:
-    server = serve()
+def test_broken_again_and_again(serve_project: Start, project: Project) -> None:
+    server = serve_project()
     wait_until_ready(server, 1)
     for number in range(1, 4):
         project.write("main.py", f"raise RuntimeError('attempt {number}')\n")
@@ -274,10 +261,10 @@ def test_broken_again_and_again(serve: Serve, project: Project) -> None:
 
 
 def test_not_one_request_is_lost_when_it_is_mended(
-    serve: Serve, project: Project
+    serve_project: Start, project: Project
 ) -> None:
     project.write("main.py", "1 / 0\n")
-    server = serve()
+    server = serve_project()
     server.stderr.wait_for("Waiting for a file to change")
     project.save("two")
     deadline = Deadline()
@@ -287,8 +274,10 @@ def test_not_one_request_is_lost_when_it_is_mended(
     assert response.body == b"two"
 
 
-def test_worker_that_dies_is_started_again(serve: Serve, project: Project) -> None:
-    server = serve()
+def test_worker_that_dies_is_started_again(
+    serve_project: Start, project: Project
+) -> None:
+    server = serve_project()
     first = wait_until_started(server, 1)
     wait_until_ready(server, 1)
     # It must have served for a second to be trusted.
@@ -302,21 +291,21 @@ def test_worker_that_dies_is_started_again(serve: Serve, project: Project) -> No
 
 
 def test_worker_that_always_dies_is_not_started_again(
-    serve: Serve, project: Project
+    serve_project: Start, project: Project
 ) -> None:
     text = source("one").replace(
         'if kind == "lifespan.shutdown":', "os._exit(7)\n            if True:"
     )
     project.write("main.py", text)
-    server = serve()
+    server = serve_project()
     server.stderr.wait_for(
         r"^ERROR:    The application (?:died|did not start) \(exit code 7\)\. Waiting for a file"
     )
     assert b"(exit code 7)" in get(server).body
 
 
-def test_requests_up_to_a_limit(serve: Serve, project: Project) -> None:
-    server = serve("--limit-max-requests", "2")
+def test_requests_up_to_a_limit(serve_project: Start, project: Project) -> None:
+    server = serve_project("--limit-max-requests", "2")
     wait_until_ready(server, 1)
     pids = {answer(server, "/pid") for _ in range(2)}
     wait_until_ready(server, 2)
@@ -332,9 +321,9 @@ STOP = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 @STOP
 def test_signal_ends_it_well(
-    serve: Serve, project: Project, placement: Placement, number: signal.Signals
+    serve_project: Start, project: Project, placement: Placement, number: signal.Signals
 ) -> None:
-    server = serve(*placement.options)
+    server = serve_project(*placement.options)
     wait_until_ready(server, 1)
     worker = wait_until_started(server, 1)
     assert answer(server) == "one"
@@ -349,9 +338,9 @@ def test_signal_ends_it_well(
 
 
 def test_interrupt_from_a_terminal_is_taken_once(
-    serve: Serve, project: Project
+    serve_project: Start, project: Project
 ) -> None:
-    server = serve()
+    server = serve_project()
     assert answer(server) == "one"
     os.killpg(server.pid, signal.SIGINT)
     assert server.wait() == 0
@@ -364,10 +353,10 @@ def test_interrupt_from_a_terminal_is_taken_once(
 
 @STOP
 def test_end_while_the_application_is_broken(
-    serve: Serve, project: Project, number: signal.Signals
+    serve_project: Start, project: Project, number: signal.Signals
 ) -> None:
     project.write("main.py", "1 / 0\n")
-    server = serve()
+    server = serve_project()
     server.stderr.wait_for("Waiting for a file to change")
     assert server.stop(number) == 0
     assert server.stderr.lines[-1].startswith("INFO:     Stopping reloader process")
@@ -375,18 +364,18 @@ def test_end_while_the_application_is_broken(
 
 @STOP
 def test_end_while_the_application_is_imported(
-    serve: Serve, project: Project, number: signal.Signals
+    serve_project: Start, project: Project, number: signal.Signals
 ) -> None:
     project.save("one", WAITS_FOR_GO)
-    server = serve()
+    server = serve_project()
     assert server.reported("event") == "importing"
     os.killpg(server.pid, number)
     assert server.wait() == 0
     assert "Traceback" not in server.stderr.text
 
 
-def test_second_interrupt_forces(serve: Serve, project: Project) -> None:
-    server = serve("--timeout-graceful-shutdown", "3600")
+def test_second_interrupt_forces(serve_project: Start, project: Project) -> None:
+    server = serve_project("--timeout-graceful-shutdown", "3600")
     wait_until_ready(server, 1)
     with ask(server, "/stream-stubborn"):
         assert server.reported("event") == "streaming"
@@ -395,16 +384,18 @@ def test_second_interrupt_forces(serve: Serve, project: Project) -> None:
         assert server.stop(signal.SIGINT) == 0
 
 
-def test_worker_does_not_outlive_its_parent(serve: Serve, project: Project) -> None:
-    server = serve()
+def test_worker_does_not_outlive_its_parent(
+    serve_project: Start, project: Project
+) -> None:
+    server = serve_project()
     wait_until_ready(server, 1)
     server.process.kill()
     # The pipes are open as long as the worker lives.
     assert server.wait() == -signal.SIGKILL
 
 
-def test_hangup_restarts(serve: Serve, project: Project) -> None:
-    server = serve()
+def test_hangup_restarts(serve_project: Start, project: Project) -> None:
+    server = serve_project()
     wait_until_ready(server, 1)
     server.signal(signal.SIGHUP)
     wait_until_ready(server, 2)
@@ -425,10 +416,10 @@ def test_address_in_use(launch: Start, project: Project) -> None:
     assert len(lines) == 2
 
 
-def test_tls(serve: Serve, project: Project, tmp_path: Path) -> None:
+def test_tls(serve_project: Start, project: Project, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     project.write("main.py", "1 / 0\n")
-    server = serve(*authority.issue("localhost").options)
+    server = serve_project(*authority.issue("localhost").options)
     server.stderr.wait_for("Waiting for a file to change")
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     with server.connect_tls(authority.context()) as wire:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from harness.deadline import DEADLINE_SECONDS, Deadline
-from harness.server import environment, is_binary
+from harness.server import environment
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 import smolcorn  # noqa: E402
 from harness.tool import Tool  # noqa: E402

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from harness.deadline import DEADLINE_SECONDS
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 from harness.tool import Tool  # noqa: E402
 from smolcorn import errors, testing  # noqa: E402

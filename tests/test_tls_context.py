@@ -13,11 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from harness.certificates import Authority, Issued
 from harness.deadline import DEADLINE_SECONDS
-from harness.server import is_binary
+from harness.wheel import needs_the_wheel
 
-pytest.importorskip("smolcorn._core", reason="the package is not installed")
-if is_binary():
-    pytest.skip("the package is tested with the wheel", allow_module_level=True)
+needs_the_wheel()
 
 import smolcorn  # noqa: E402
 from harness.embedded import app, fetch, server  # noqa: E402

@@ -11,7 +11,7 @@ from signal import Signals
 import pytest
 
 from conftest import BARE, Placement, Start
-from harness.certificates import Authority, Issued
+from harness.certificates import Authority, CertificateFiles, Issued
 from harness.deadline import Deadline
 from harness.server import Server
 from harness.wire import GET
@@ -22,21 +22,12 @@ NEVER_LOOK = ("--ssl-reload-interval", "0")
 RELOADED = "INFO:     Certificates reloaded\n"
 
 
-class Files:
+class Files(CertificateFiles):
     """The files that a server reads, and what is in them."""
 
     def __init__(self, folder: Path, issued: Issued) -> None:
-        self.certfile, self.keyfile = folder / "cert.pem", folder / "key.pem"
+        super().__init__(folder / "cert.pem", folder / "key.pem")
         self.write(issued)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        return (
-            "--ssl-certfile",
-            str(self.certfile),
-            "--ssl-keyfile",
-            str(self.keyfile),
-        )
 
     def write(self, issued: Issued) -> None:
         """Writes over the old files."""

@@ -10,6 +10,7 @@ from conftest import Start
 from harness.load import Load
 from harness.server import Server
 from harness.workers import (
+    StartWorkers,
     ask,
     get,
     kill,
@@ -23,12 +24,14 @@ from harness.workers import (
 APP = "apps.workers:app"
 
 
-def start_workers(
-    start: Start, *options: str, count: int = 2, **more: object
-) -> Server:
-    server = start(APP, "--workers", str(count), "--no-access-log", *options, **more)
-    wait_for_workers(server, count)
-    return server
+@pytest.fixture
+def serve(start_workers: StartWorkers) -> Start:
+    """Serves with two workers, or `count`, and waits for them."""
+
+    def serve_workers(*options: str, count: int = 2, **more: object) -> Server:
+        return start_workers(APP, count, "--no-access-log", *options, **more)
+
+    return serve_workers
 
 
 # --- SIGHUP ---------------------------------------------------------------------------------------
@@ -37,8 +40,8 @@ def start_workers(
 @pytest.mark.parametrize(
     "placement", [("--io-threads", "0"), ("--io-threads", "2", "--loop", "asyncio")]
 )
-def test_restart_under_load(start: Start, placement: tuple[str, ...]) -> None:
-    server = start_workers(start, *placement)
+def test_restart_under_load(serve: Start, placement: tuple[str, ...]) -> None:
+    server = serve(*placement)
     old = workers(server)
     with Load(server) as load:
         server.signal(signal.SIGHUP)
@@ -50,8 +53,8 @@ def test_restart_under_load(start: Start, placement: tuple[str, ...]) -> None:
     assert server.stop() == 0
 
 
-def test_restart_one_by_one_and_the_new_one_first(start: Start) -> None:
-    server = start_workers(start)
+def test_restart_one_by_one_and_the_new_one_first(serve: Start) -> None:
+    server = serve()
     old = workers(server)
     server.signal(signal.SIGHUP)
     wait_for_workers(server, 4)
@@ -73,8 +76,8 @@ def test_restart_one_by_one_and_the_new_one_first(start: Start) -> None:
     assert server.stop() == 0
 
 
-def test_restart_lets_requests_finish(start: Start) -> None:
-    server = start_workers(start)
+def test_restart_lets_requests_finish(serve: Start) -> None:
+    server = serve()
     ticket = server.ticket()
     with server.connect() as wire, server.connect() as idle:
         idle.send(get("/pid")).response()
@@ -93,9 +96,9 @@ def test_restart_lets_requests_finish(start: Start) -> None:
     assert server.stop() == 0
 
 
-def test_restart_into_broken_code_changes_nothing(start: Start, tmp_path: Path) -> None:
+def test_restart_into_broken_code_changes_nothing(serve: Start, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    server = start_workers(start, env={"BROKEN_WHILE": str(broken)})
+    server = serve(env={"BROKEN_WHILE": str(broken)})
     for wire in one_connection_to_each(server, 2).values():
         wire.close()
     old = workers(server)
@@ -115,8 +118,8 @@ def test_restart_into_broken_code_changes_nothing(start: Start, tmp_path: Path) 
     assert server.stop() == 0
 
 
-def test_worker_that_an_operator_stops_is_replaced_without_loss(start: Start) -> None:
-    server = start_workers(start)
+def test_worker_that_an_operator_stops_is_replaced_without_loss(serve: Start) -> None:
+    server = serve()
     victim = min(workers(server))
     with Load(server) as load:
         load.wait_for_pids(2)
@@ -128,8 +131,8 @@ def test_worker_that_an_operator_stops_is_replaced_without_loss(start: Start) ->
     assert server.stop() == 0
 
 
-def test_more_and_fewer_under_load(start: Start) -> None:
-    server = start_workers(start)
+def test_more_and_fewer_under_load(serve: Start) -> None:
+    server = serve()
     with Load(server) as load:
         server.signal(signal.SIGTTIN)
         wait_for_workers(server, 3)
@@ -154,9 +157,9 @@ def test_more_and_fewer_under_load(start: Start) -> None:
     ],
 )
 def test_recycling_under_load(
-    start: Start, options: tuple[str, ...], said: str
+    serve: Start, options: tuple[str, ...], said: str
 ) -> None:
-    server = start_workers(start, *options, "--timeout-keep-alive", "1")
+    server = serve(*options, "--timeout-keep-alive", "1")
     old = workers(server)
     with Load(server) as load:
         seen = load.wait_for_pids(3, without=old)
@@ -168,8 +171,8 @@ def test_recycling_under_load(
     assert server.stop() == 0
 
 
-def test_worker_that_grows_too_large_is_replaced(start: Start) -> None:
-    server = start_workers(start, "--limit-worker-memory", "200")
+def test_worker_that_grows_too_large_is_replaced(serve: Start) -> None:
+    server = serve("--limit-worker-memory", "200")
     with Load(server) as load:
         large = int(ask(server, "/grow?mib=300"))
         server.stderr.wait_for(
@@ -192,9 +195,9 @@ def upgrade(server: Server, pid_file: Path) -> int:
     return int(pid_file.read_text())
 
 
-def test_upgrade_under_load(start: Start, tmp_path: Path) -> None:
+def test_upgrade_under_load(serve: Start, tmp_path: Path) -> None:
     pid_file = tmp_path / "app.pid"
-    server = start_workers(start, "--pid-file", str(pid_file))
+    server = serve("--pid-file", str(pid_file))
     assert pid_file.read_text() == f"{server.pid}\n"
     old = workers(server)
     new = None
@@ -238,10 +241,10 @@ def test_upgrade_keeps_a_unix_socket(launch: Start, tmp_path: Path) -> None:
 
 
 def test_upgrade_to_a_program_that_does_not_start_changes_nothing(
-    start: Start, tmp_path: Path
+    serve: Start, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
-    server = start_workers(start, env={"BROKEN_WHILE": str(broken)})
+    server = serve(env={"BROKEN_WHILE": str(broken)})
     old = workers(server)
     with Load(server):
         broken.touch()

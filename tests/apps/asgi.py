@@ -1,50 +1,13 @@
-"""The little that the plain ASGI applications here have in common."""
+"""The messages of the plain ASGI applications here, and what they tell the test."""
 
 import json
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Handler = Callable[[Scope, Receive, Send], Awaitable[Any]]
+from apps.routes import Message, Receive, Scope, Send
 
 _REPORTS = int(os.environ.get("TEST_REPORTS_FD", "2"))
-
-
-class Routes:
-    """An application made of handlers, one for each path. It has a lifespan that does nothing."""
-
-    def __init__(self) -> None:
-        self.handlers: dict[str, Handler] = {}
-
-    def route(self, path: str) -> Callable[[Handler], Handler]:
-        """Makes the decorated function answer requests for `path`."""
-
-        def register(handler: Handler) -> Handler:
-            self.handlers[path] = handler
-            return handler
-
-        return register
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        if scope["type"] == "lifespan":
-            return await self.lifespan(scope, receive, send)
-        handler = self.handlers.get(scope["path"])
-        if handler is None:
-            return await answer(send, b"no such route", status=404)
-        return await handler(scope, receive, send)
-
-    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Says yes to everything."""
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
 
 
 def start(status: int = 200, *headers: tuple[bytes, bytes], **more: Any) -> Message:

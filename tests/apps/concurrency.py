@@ -8,19 +8,8 @@ from typing import Any
 
 import anyio
 
-from apps.asgi import (
-    Message,
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report, start
+from apps.routes import Message, Receive, Routes, Scope, Send
 
 app = Routes()
 

@@ -3,19 +3,8 @@
 import os
 from typing import Any
 
-from apps.asgi import (
-    Message,
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report, start
+from apps.routes import Message, Receive, Routes, Scope, Send
 
 app = Routes()
 

@@ -7,7 +7,8 @@ import signal
 import threading
 from typing import Any
 
-from apps.asgi import Receive, Routes, Scope, Send, answer, report_as
+from apps.asgi import answer, report_as
+from apps.routes import Receive, Routes, Scope, Send
 
 MODE = os.environ.get("MODE", "")
 

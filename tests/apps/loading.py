@@ -4,7 +4,8 @@ import functools
 import os
 from typing import Any
 
-from apps.asgi import Receive, Scope, Send, answer
+from apps.asgi import answer
+from apps.routes import Receive, Scope, Send
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

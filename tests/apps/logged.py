@@ -3,17 +3,8 @@
 import logging
 from typing import Any
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    report_as,
-    start,
-)
+from apps.asgi import answer, body, query, report_as, start
+from apps.routes import Receive, Routes, Scope, Send
 
 ACCESS = logging.getLogger("uvicorn.access")
 

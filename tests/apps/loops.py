@@ -4,7 +4,8 @@ import asyncio
 import threading
 from typing import Any
 
-from apps.asgi import Receive, Scope, Send, answer, read_body
+from apps.asgi import answer, read_body
+from apps.routes import Receive, Scope, Send
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,8 @@ import signal
 import threading
 from pathlib import Path
 
-from apps.asgi import Receive, Scope, Send, answer, report_as
+from apps.asgi import answer, report_as
+from apps.routes import Receive, Scope, Send
 from apps.workers import app
 
 __all__ = ["app"]

@@ -2,28 +2,11 @@
 
 import asyncio
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report,
-    report_as,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report, report_as, start
+from apps.routes import Gates, Receive, Routes, Scope, Send
 
 app = Routes()
-
-GATES: dict[str, asyncio.Event] = {}
-"""Gates that requests wait at, by name, until another request opens them."""
-
-
-def gate(name: str) -> asyncio.Event:
-    return GATES.setdefault(name, asyncio.Event())
+gate = Gates()
 
 
 @app.route("/open")

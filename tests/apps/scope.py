@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from apps.asgi import Receive, Routes, Scope, Send, answer
+from apps.asgi import answer
+from apps.routes import Receive, Routes, Scope, Send
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

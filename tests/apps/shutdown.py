@@ -2,18 +2,8 @@
 
 import asyncio
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report_as,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report_as, start
+from apps.routes import Receive, Routes, Scope, Send
 
 app = Routes()
 

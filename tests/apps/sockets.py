@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from apps.asgi import Message, Receive, Routes, Scope, Send, answer, query, report
+from apps.asgi import answer, query, report
+from apps.routes import Gates, Message, Receive, Routes, Scope, Send
 
 
 class Sockets(Routes):
@@ -17,13 +18,7 @@ class Sockets(Routes):
 
 
 app = Sockets()
-
-GATES: dict[str, asyncio.Event] = {}
-"""Gates that WebSockets wait at, by name, until a request opens them."""
-
-
-def gate(name: str) -> asyncio.Event:
-    return GATES.setdefault(name, asyncio.Event())
+gate = Gates()
 
 
 def closing(code: Any = None, reason: Any = None) -> Message:

@@ -4,7 +4,8 @@ import asyncio
 import os
 from pathlib import Path
 
-from apps.asgi import Receive, Routes, Scope, Send, report_as
+from apps.asgi import report_as
+from apps.routes import Receive, Routes, Scope, Send
 from apps.workers import app as workers_app
 
 START_WHEN = Path(os.environ["START_WHEN"])

@@ -4,20 +4,11 @@ import asyncio
 import resource
 import sys
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report_as,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report_as, start
+from apps.routes import Gates, Receive, Routes, Scope, Send
 
 app = Routes()
+gate = Gates()
 
 CHUNK = b"x" * 65_536
 
@@ -84,13 +75,6 @@ async def answer_after_end(scope: Scope, receive: Receive, send: Send) -> None:
     await send(body(b"slow ", more=True))
     await asyncio.sleep(0)
     await send(body(data))
-
-
-GATES: dict[str, asyncio.Event] = {}
-
-
-def gate(name: str) -> asyncio.Event:
-    return GATES.setdefault(name, asyncio.Event())
 
 
 @app.route("/open")

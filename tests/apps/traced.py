@@ -4,17 +4,8 @@ import asyncio
 import os
 import time
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, start
+from apps.routes import Receive, Routes, Scope, Send
 
 app = Routes()
 

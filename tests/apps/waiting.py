@@ -6,7 +6,8 @@ import contextvars
 import json
 from typing import Any
 
-from apps.asgi import Handler, Receive, Routes, Scope, Send, body, start
+from apps.asgi import body, start
+from apps.routes import Handler, Receive, Routes, Scope, Send
 
 number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
 

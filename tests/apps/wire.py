@@ -1,17 +1,7 @@
 """Answers that say what arrived: the method, the target and the body, byte for byte."""
 
-from apps.asgi import (
-    Receive,
-    Routes,
-    Scope,
-    Send,
-    answer,
-    body,
-    query,
-    read_body,
-    report_as,
-    start,
-)
+from apps.asgi import answer, body, query, read_body, report_as, start
+from apps.routes import Receive, Routes, Scope, Send
 
 
 class Mirror(Routes):

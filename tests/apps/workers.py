@@ -7,7 +7,8 @@ import ctypes
 import os
 import time
 
-from apps.asgi import Receive, Routes, Scope, Send, answer, query, report_as
+from apps.asgi import answer, query, report_as
+from apps.routes import Receive, Routes, Scope, Send
 from apps.shutdown import app as shutdown_app
 
 if os.path.exists(os.environ.get("BROKEN_WHILE", "")):

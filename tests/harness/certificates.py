@@ -47,15 +47,11 @@ def key_pem(
 
 
 @dataclass(frozen=True)
-class Issued:
-    """A certificate in files."""
+class CertificateFiles:
+    """Where a server finds its certificate."""
 
     certfile: Path
     keyfile: Path
-    key: Key
-    certificate: x509.Certificate
-    pem: str
-    """The certificate alone."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -66,6 +62,16 @@ class Issued:
             "--ssl-keyfile",
             str(self.keyfile),
         )
+
+
+@dataclass(frozen=True)
+class Issued(CertificateFiles):
+    """A certificate in files."""
+
+    key: Key
+    certificate: x509.Certificate
+    pem: str
+    """The certificate alone."""
 
 
 class Authority:

@@ -22,6 +22,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def broken(scope: Any, receive: Any, send: Any) -> None:
+    """Fails at start-up."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
 def server(application: Any = app, **options: Any) -> smolcorn.Server:
     """One that has not started, for a free port; it leaves logging alone."""
     settings = {"port": 0, "log_config": None, **options}

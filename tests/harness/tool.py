@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from signal import Signals
@@ -12,6 +13,16 @@ import smolcorn
 from harness.deadline import DEADLINE_SECONDS
 from harness.output import Output
 from harness.server import environment
+
+SERVED = ("-m", "smolcorn.compat")
+"""Runs a tool in which smolcorn is in the place of uvicorn."""
+
+
+def get(url: str, path: str = "/") -> tuple[str, bytes]:
+    """The server's name and the body."""
+    request = urllib.request.urlopen(url + path, timeout=DEADLINE_SECONDS)
+    with request as answer:
+        return answer.headers["server"], answer.read()
 
 
 class Tool:
