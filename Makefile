@@ -144,6 +144,7 @@ autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo clippy --no-default-features --lib --bin smolcorn-supervisor $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo fmt --manifest-path benches/clients/Cargo.toml --check
 	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings
@@ -168,6 +169,8 @@ $(BUILD)/wheel/.built: $(SOURCES) $(TOOLS)/.installed
 	rm -rf $(@D)
 	$(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
 	    --target-dir $(BUILD)/wheel-target --out $(@D)
+	@$(PYTHON_PATH) -m zipfile --list $(@D)/*.whl | grep '^smolcorn/_bin/smolcorn ' \
+	    || { echo 'The wheel has no program to be the parent of workers.'; exit 1; }
 	touch $@
 
 $(VENV)/.created:

@@ -1,11 +1,20 @@
-//! What only a build script can know: whether this Python has a GIL, where libpython is (the binary looks for it
-//! there), which Python this build is for, and which Python sources the binary carries.
+//! What only a build script can know: whether this Python has a GIL, where libpython is (the binary
+//! looks for it there), which Python this build is for, and which Python sources the binary
+//! carries. For the wheel it builds the program without Python that is the parent of workers.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 /// The Python package, relative to this crate.
 const PACKAGE: &str = "python/smolcorn";
+
+/// The program that the wheel carries, as cargo calls it, and as the wheel does (`pyproject.toml`).
+const SUPERVISOR: &str = "smolcorn-supervisor";
+const SUPERVISOR_CARRIED: &str = "smolcorn";
+
+/// Features of this crate with which options mean something else.
+const FEATURES_OF_OPTIONS: [&str; 2] = ["async-h1", "tungstenite"];
 
 /// Set while the extension module of the wheel is built.
 const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
@@ -13,15 +22,63 @@ const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={EXTENSION}");
+    if env::var_os("CARGO_FEATURE_PYTHON").is_none() {
+        return Ok(());
+    }
     pyo3_build_config::use_pyo3_cfgs();
     // The wheel names no libpython, for it runs inside the user's interpreter, and it brings its
     // Python sources as files.
     if env::var_os(EXTENSION).is_some() {
-        return Ok(());
+        let is_release = variable("PROFILE")? == "release";
+        let has_supervisor = env::var_os("CARGO_CFG_UNIX").is_some();
+        // Without it the parent of workers is a Python process: good enough to develop with.
+        return match is_release && has_supervisor {
+            true => build_supervisor(),
+            false => Ok(()),
+        };
     }
     pyo3_build_config::add_libpython_rpath_link_args();
     name_python();
     embed_package()
+}
+
+/// Builds the supervisor for the wheel.
+///
+/// It is this very crate without the feature `python`, which cargo cannot build beside the crate
+/// with it: so a cargo of its own does, in a target folder of its own.
+fn build_supervisor() -> io::Result<()> {
+    for source in ["Cargo.toml", "Cargo.lock", "src", "actors"] {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let (folder, target) = (out.join("supervisor"), variable("TARGET")?);
+    let feature = |name: &&&str| {
+        let name = name.to_uppercase().replace('-', "_");
+        env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+    };
+    let features: Vec<&str> = FEATURES_OF_OPTIONS
+        .iter()
+        .filter(feature)
+        .copied()
+        .collect();
+    let status = Command::new(variable("CARGO")?)
+        .args(["build", "--release", "--bin", SUPERVISOR])
+        .args(["--no-default-features", "--features", &features.join(",")])
+        // Whatever it needs this crate needs as well, and so it is there.
+        .args(["--locked", "--offline", "--target", &target])
+        .arg("--target-dir")
+        .arg(&folder)
+        // It waits most of the time.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
+        .env_remove(EXTENSION)
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other(format!("{SUPERVISOR}: cargo: {status}")));
+    }
+    let built = folder.join(&target).join("release").join(SUPERVISOR);
+    fs::copy(built, out.join(SUPERVISOR_CARRIED))?;
+    Ok(())
 }
 
 /// Tells the crate which Python it is for, as `3.13`, or `3.13t` when free-threaded.

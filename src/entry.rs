@@ -1,6 +1,8 @@
-//! The way in, the same for the binary and the wheel: arguments, configuration, the life cycle.
+//! The way in, the same for the binary, the wheel and the wheel's supervisor: arguments,
+//! configuration, and whether this process is to serve or to be the parent of others.
 
-use pyo3::prelude::*;
+#[cfg(unix)]
+use std::ffi::{OsStr, OsString};
 
 use crate::cli::error::UsageError;
 use crate::cli::project::{self, Project};
@@ -9,7 +11,6 @@ use crate::config::Config;
 #[cfg(unix)]
 use crate::env_file;
 use crate::inspect::client as inspect;
-use crate::python::settings;
 #[cfg(unix)]
 use crate::reload;
 #[cfg(unix)]
@@ -19,7 +20,7 @@ use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
 use crate::supervisor::log::Log;
 #[cfg(unix)]
-use crate::supervisor::{self, Plan, worker};
+use crate::supervisor::{self, Plan, secrets, worker};
 
 /// Exit code of a process whose environment says what only a supervisor may say.
 #[cfg(unix)]
@@ -42,15 +43,6 @@ pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
         return Request::Exit(inspect::run(rest));
     }
     match cli::parse(argv, variable, read_project, program) {
-        #[cfg(unix)]
-        Parsed::Run(mut config) => match supervisor::secrets::complete(&mut config) {
-            Ok(()) => Request::Serve(config),
-            Err(error) => {
-                print_quietly(&mut std::io::stderr(), &error.to_string());
-                Request::Exit(EXIT_NOT_FOR_US)
-            }
-        },
-        #[cfg(not(unix))]
         Parsed::Run(config) => Request::Serve(config),
         Parsed::Print { text, exit_code } => {
             print_quietly(&mut std::io::stdout(), &text);
@@ -61,6 +53,19 @@ pub fn read_command_line(argv: &[String], program: &Program<'_>) -> Request {
             Request::Exit(UsageError::EXIT_CODE)
         }
     }
+}
+
+/// Completes a configuration by what a supervisor tells the processes that it starts, which can be
+/// read once.
+///
+/// # Errors
+/// The exit code, when the environment says what only a supervisor may say; why, is printed.
+#[cfg(unix)]
+pub fn complete(config: &mut Config) -> Result<(), i32> {
+    secrets::complete(config).map_err(|error| {
+        print_quietly(&mut std::io::stderr(), &error.to_string());
+        EXIT_NOT_FOR_US
+    })
 }
 
 /// A variable of the process's environment.
@@ -96,6 +101,7 @@ impl Supervision {
     /// Is the parent of processes of `program`, until told to stop or replaced by a process of
     /// `successor`. Returns the exit code.
     pub fn run(self, config: &Config, program: &WorkerProgram, successor: &WorkerProgram) -> i32 {
+        warn(config);
         match self {
             Supervision::Workers(count) => supervisor::run(&Plan {
                 config,
@@ -120,12 +126,6 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     if config.reload.enabled {
         return Some(Supervision::Reload);
     }
-    if config.reload.asked != Asked::default() {
-        Log::new(config).warning(
-            "Current configuration will not reload as not all conditions are met, please refer to \
-             documentation.",
-        );
-    }
     let files = env_file::read_all(&config.env_files, &variable).unwrap_or_default();
     let config = config.clone().with_late_environment(&|name| {
         let of_process = variable(name);
@@ -135,72 +135,43 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     several.map(Supervision::Workers)
 }
 
-/// Of `words`, which are the arguments `argv` in whatever form, those that may stand in the
-/// command line of another process.
+/// Tells of options that do nothing, in a process that is no worker.
 #[cfg(unix)]
-pub fn without_secrets<'a, T>(words: &'a [T], argv: &[String]) -> impl Iterator<Item = &'a T> {
-    let secret = cli::words_of(argv, supervisor::secrets::OPTION);
+pub fn warn(config: &Config) {
+    let is_unused = !config.reload.enabled && config.reload.asked != Asked::default();
+    if is_unused && !worker::is_wanted() {
+        Log::new(config).warning(
+            "Current configuration will not reload as not all conditions are met, please refer to \
+             documentation.",
+        );
+    }
+}
+
+/// Of `words`, which are the arguments of this process in whatever form, those that may stand in
+/// the command line of another process.
+#[cfg(unix)]
+pub fn without_secrets<T: AsRef<OsStr>>(words: &[T]) -> impl Iterator<Item = &T> {
+    let text = |word: &T| word.as_ref().to_string_lossy().into_owned();
+    let argv: Vec<String> = words.iter().map(text).collect();
+    let secret = cli::words_of(&argv, secrets::OPTION);
     let numbered = words.iter().enumerate();
     numbered.filter_map(move |(index, word)| (!secret.contains(&index)).then_some(word))
 }
 
-/// Serves until told to stop. Returns the exit code.
-pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
-    #[cfg(unix)]
-    crate::python::worker::join(py, config.graceful_shutdown_timeout)?;
-    let settings = settings::to_python(py, config)?;
-    py.import("smolcorn.process")?
-        .call_method1("run", (settings,))?
-        .extract()
-}
-
-/// The console script's way in.
-pub fn command_line(py: Python<'_>, argv: &[String]) -> PyResult<i32> {
-    let platform = py.import("platform")?;
-    let interpreter = format!(
-        "{} {}",
-        platform.call_method0("python_implementation")?,
-        platform.call_method0("python_version")?
-    );
-    let program = Program {
-        name: "smolcorn",
-        interpreter: &interpreter,
-        embeds_python: false,
-    };
-    match read_command_line(argv, &program) {
-        #[cfg(unix)]
-        Request::Serve(config) => match supervised(&config) {
-            Some(supervision) => supervise(py, &config, supervision, argv),
-            None => serve(py, &config),
-        },
-        #[cfg(not(unix))]
-        Request::Serve(config) => serve(py, &config),
-        Request::Exit(code) => Ok(code),
-    }
-}
-
-/// Is the parent of other processes, each of which is this interpreter with the same command
-/// line. Python stays as it is meanwhile: no thread of it is stopped, and none is needed.
+/// The worker that `interpreter` is, a program and its first arguments, with those of this process
+/// behind them; `None` if that names no program.
 #[cfg(unix)]
-fn supervise(
-    py: Python<'_>,
+pub fn worker_of(
+    interpreter: &[OsString],
+    arguments: &[OsString],
     config: &Config,
-    supervision: Supervision,
-    argv: &[String],
-) -> PyResult<i32> {
-    let helper = py.import("smolcorn.worker")?;
-    let mut arguments: Vec<String> = helper.call_method0("interpreter_arguments")?.extract()?;
-    arguments.extend(["-m".to_owned(), "smolcorn".to_owned()]);
-    arguments.extend(without_secrets(argv, argv).cloned());
-    let program = WorkerProgram {
-        path: py.import("sys")?.getattr("executable")?.extract()?,
+) -> Option<WorkerProgram> {
+    let (path, flags) = interpreter.split_first()?;
+    let arguments = without_secrets(arguments);
+    Some(WorkerProgram {
+        path: path.into(),
         name: None,
-        arguments: arguments.into_iter().map(Into::into).collect(),
-        key_password: supervisor::secrets::of(config),
-    };
-    let signals = helper.call_method0("signals_left_alone")?;
-    signals.call_method0("__enter__")?;
-    let code = py.detach(|| supervision.run(config, &program, &program));
-    signals.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
-    Ok(code)
+        arguments: flags.iter().chain(arguments).cloned().collect(),
+        key_password: secrets::of(config),
+    })
 }

@@ -1,6 +1,7 @@
 //! smolcorn: an ASGI and WSGI server.
 
 pub mod access_log;
+#[cfg(feature = "python")]
 pub mod asgi;
 pub mod cli;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod net;
 pub mod percent;
 pub mod pid_file;
 pub mod proxy;
+#[cfg(feature = "python")]
 pub mod python;
 pub mod reload;
 #[cfg(unix)]
@@ -19,4 +21,5 @@ pub mod supervisor;
 pub mod tls;
 pub mod trace;
 pub mod ws;
+#[cfg(feature = "python")]
 pub mod wsgi;
