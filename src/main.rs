@@ -12,6 +12,8 @@ use smolcorn::entry::Supervision;
 use smolcorn::entry::{self, Request};
 use smolcorn::python;
 #[cfg(unix)]
+use smolcorn::responder;
+#[cfg(unix)]
 use smolcorn::supervisor::{child::WorkerProgram, secrets};
 
 mod embed;
@@ -74,7 +76,8 @@ fn supervise(config: &Config, supervision: Supervision, argv: &[OsString]) -> i3
     // parent and workers must understand each other. A successor is what is in that file then.
     let same = Path::new("/proc/self/exe");
     let running = if same.exists() { same } else { own.as_path() };
-    supervision.run(config, &program(running.to_owned()), &program(own.clone()))
+    let (worker, successor) = (program(running.to_owned()), program(own.clone()));
+    supervision.run(config, &worker, &successor, responder::start)
 }
 
 /// What the user called this program, and the arguments. Bytes that are no text, which no option

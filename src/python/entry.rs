@@ -15,6 +15,8 @@ use crate::config::Config;
 #[cfg(unix)]
 use crate::entry::Supervision;
 use crate::entry::{self, Request};
+#[cfg(unix)]
+use crate::responder;
 
 /// Serves until told to stop. Returns the exit code.
 pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
@@ -91,7 +93,7 @@ fn supervise(
     };
     let signals = helper.call_method0("signals_left_alone")?;
     signals.call_method0("__enter__")?;
-    let code = py.detach(|| supervision.run(config, &worker, &worker));
+    let code = py.detach(|| supervision.run(config, &worker, &worker, responder::start));
     signals.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
     Ok(code)
 }

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::env_file;
 use crate::inspect::client as inspect;
 #[cfg(unix)]
-use crate::reload;
-#[cfg(unix)]
 use crate::reload::plan::Asked;
+#[cfg(unix)]
+use crate::reload::{self, Answer};
 #[cfg(unix)]
 use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
@@ -99,8 +99,15 @@ pub enum Supervision {
 #[cfg(unix)]
 impl Supervision {
     /// Is the parent of processes of `program`, until told to stop or replaced by a process of
-    /// `successor`. Returns the exit code.
-    pub fn run(self, config: &Config, program: &WorkerProgram, successor: &WorkerProgram) -> i32 {
+    /// `successor`; `answer` is for clients of an application that does not run. Returns the exit
+    /// code.
+    pub fn run(
+        self,
+        config: &Config,
+        program: &WorkerProgram,
+        successor: &WorkerProgram,
+        answer: Answer,
+    ) -> i32 {
         warn(config);
         match self {
             Supervision::Workers(count) => supervisor::run(&Plan {
@@ -110,7 +117,7 @@ impl Supervision {
                 successor,
                 log: supervisor::log(config),
             }),
-            Supervision::Reload => reload::run(config, program),
+            Supervision::Reload => reload::run(config, program, answer),
         }
     }
 }

@@ -15,6 +15,8 @@ use std::ffi::OsString;
 use smolcorn::cli::Program;
 #[cfg(unix)]
 use smolcorn::entry::{self, Request};
+#[cfg(unix)]
+use smolcorn::responder;
 
 /// Exit code when the arguments are not what the console script gives.
 const EXIT_USAGE: i32 = 2;
@@ -55,7 +57,7 @@ fn supervise(command: &[OsString]) -> Option<i32> {
         return Some(code);
     }
     let worker = entry::worker_of(interpreter, arguments, &config)?;
-    Some(supervision.run(&config, &worker, &worker))
+    Some(supervision.run(&config, &worker, &worker, responder::start))
 }
 
 /// Other systems have no such parent.
