@@ -11,8 +11,8 @@
 //!   page.rs       the answer while the application is broken
 //! ```
 //!
-//! Who gives that answer the caller brings along ([`Answer`]). Nothing here runs Python, and what watches knows nothing of processes or sockets. The parent is
-//! Unix only.
+//! Who gives that answer the caller brings along ([`Answer`]). Nothing here runs Python, and what
+//! watches knows nothing of processes or sockets. The parent is Unix only.
 
 pub mod burst;
 pub mod bytecode;
