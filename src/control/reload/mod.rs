@@ -53,6 +53,8 @@ use crate::pid_file::PidFile;
 use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
 use crate::supervisor::log::Log;
+#[cfg(unix)]
+use crate::supervisor::signals::Signals;
 
 /// Something that answers clients while the application does not run.
 pub trait Answering {
@@ -97,6 +99,14 @@ pub fn run(config: &Config, program: &WorkerProgram, answer: Answer) -> i32 {
             return EXIT_STARTUP;
         }
     };
+    // Whoever reads the lines may send a signal, which must be caught by then.
+    let signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log.error(&format!("The reloader cannot start: {error}"));
+            return EXIT_ERROR;
+        }
+    };
     let mut descriptions: Vec<&str> = sockets.iter().map(|s| s.description.as_str()).collect();
     descriptions.dedup();
     for description in descriptions {
@@ -108,7 +118,7 @@ pub fn run(config: &Config, program: &WorkerProgram, answer: Answer) -> i32 {
         return EXIT_STARTUP;
     }
     let pid = std::process::id();
-    let parent = match Parent::new(config, program, sockets, watching, answer, log) {
+    let parent = match Parent::new(config, program, sockets, signals, watching, answer, log) {
         Ok(parent) => parent,
         Err(error) => {
             log.error(&format!("The reloader cannot start: {error}"));

@@ -109,11 +109,11 @@ impl<'a> Parent<'a> {
         config: &'a Config,
         program: &'a WorkerProgram,
         sockets: Vec<BoundSocket>,
+        signals: Signals,
         watching: Watching,
         respond: Answer,
         log: Log,
     ) -> io::Result<Parent<'a>> {
-        let signals = Signals::catch()?;
         let (bell, ringer) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ringer.set_nonblocking(true)?;
