@@ -21,6 +21,7 @@ use smolcorn_actors::messages::{ToConnection, ToDispatch};
 use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::threads::IoThreads;
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::server::{self, Running};
 use smolcorn_actors::tls::TlsAcceptance;
 use socket2::Socket;
@@ -182,7 +183,7 @@ impl Dispatch {
         let command = match head(&page) {
             Ok(head) => HttpCommand::Respond {
                 stream,
-                head: Box::new(head),
+                head,
                 body: Payload::Owned(page.body.into_bytes()),
                 end: true,
             },
@@ -200,7 +201,7 @@ fn wants_html(head: &RequestHead) -> bool {
     })
 }
 
-fn head(page: &Page) -> Result<ResponseHead, BadHeader> {
+fn head(page: &Page) -> Result<Pooled<ResponseHead>, BadHeader> {
     let mut head = ResponseHead::new(STATUS);
     head.push(b"content-type", page.content_type.as_bytes())?;
     head.push(b"content-length", page.body.len().to_string().as_bytes())?;

@@ -23,6 +23,7 @@ pub mod mailbox;
 pub mod messages;
 pub mod outbox;
 pub mod placement;
+pub mod pool;
 pub mod protocol;
 #[cfg(unix)]
 pub mod reactor;

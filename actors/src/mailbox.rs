@@ -9,7 +9,7 @@
 //! connections, and all others are one per state change of their sender.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -30,7 +30,7 @@ fn make<T>(owner: Option<ActorName>) -> (Address<T>, Mailbox<T>) {
     let (sender, receiver) = flume::unbounded();
     let bell = Arc::new(Bell {
         owner,
-        rung: AtomicBool::new(false),
+        rings: AtomicUsize::new(0),
         waker: Mutex::new(None),
     });
     let address = Address {
@@ -48,8 +48,9 @@ fn make<T>(owner: Option<ActorName>) -> (Address<T>, Mailbox<T>) {
 struct Bell {
     /// Whose mailbox it is, for traces.
     owner: Option<ActorName>,
-    /// Set by the first sender after a drain, cleared by the drain.
-    rung: AtomicBool,
+    /// How often senders have rung since the last drain: once for each message, after it is in the
+    /// channel.
+    rings: AtomicUsize,
     /// Who is woken. It stays when it is used: an owner that is a task is the same one each time.
     waker: Mutex<Option<Waker>>,
 }
@@ -88,11 +89,7 @@ impl<T> Address<T> {
         self.sender
             .send(mail)
             .map_err(|error| error.0.into_message())?;
-        // Looked at first, because most messages come to a bell that rings. The channel's lock orders
-        // this: an owner that clears the bell and misses our message had the lock before us, and then
-        // we see the bell cleared.
-        let bell = &self.bell;
-        if !bell.rung.load(Ordering::Acquire) && !bell.rung.swap(true, Ordering::AcqRel) {
+        if self.bell.rings.fetch_add(1, Ordering::AcqRel) == 0 {
             // Not woken under the lock: nobody knows what a waker does.
             let waker = self.bell.waker().clone();
             if let Some(waker) = waker {
@@ -199,12 +196,18 @@ impl<T> Mailbox<T> {
     /// The same, with what traces have to know.
     pub fn drain_mail(&self) -> impl Iterator<Item = Mail<T>> + '_ {
         // Whoever sends after this swap rings again; when nobody rang, nothing has come.
-        let rung =
-            self.bell.rung.load(Ordering::Acquire) && self.bell.rung.swap(false, Ordering::AcqRel);
-        if rung && trace::enabled() {
+        let rings = match self.bell.rings.load(Ordering::Acquire) {
+            0 => 0,
+            _ => self.bell.rings.swap(0, Ordering::AcqRel),
+        };
+        if rings > 0 && trace::enabled() {
             self.tell_of_drain();
         }
-        rung.then(|| self.receiver.drain()).into_iter().flatten()
+        // A drain takes the channel's buffer with it. Most connections get one message at a time:
+        // theirs keeps its buffer.
+        let one = (rings == 1).then(|| self.receiver.try_recv().ok());
+        let all = (rings > 1).then(|| self.receiver.drain());
+        one.flatten().into_iter().chain(all.into_iter().flatten())
     }
 
     #[cold]
@@ -237,7 +240,6 @@ impl<T> Drop for Mailbox<T> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
     use std::thread;
 

@@ -3,12 +3,19 @@
 //! Small pieces are copied together, large ones are kept as they were given and go out by
 //! vectored writes without a copy, files by the kernel's own copy where the stream allows it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
+use std::thread::LocalKey;
+
+use crate::pool::{Pooled, ROOM_MAX_BYTES, Reuse, Spare};
 
 /// Pieces up to this length are copied into the piece before them, bytes.
 pub const COPY_MAX_BYTES: usize = 4 * 1024;
+
+/// Room for an ordinary response, bytes: so much a buffer for copies has at least.
+const COPIED_ROOM_BYTES: usize = 512;
 
 /// Bytes that belong to somebody else (the application's own object) and are given back when
 /// this is dropped.
@@ -17,8 +24,38 @@ pub trait LentBytes: Send {
     fn as_bytes(&self) -> &[u8];
 }
 
+thread_local! {
+    static SPARE: Spare<Copied> = const { Cell::new(Vec::new()) };
+}
+
+/// Bytes that were copied together, in a buffer that is used again.
+#[derive(Default)]
+pub struct Copied(Vec<u8>);
+
+impl Copied {
+    /// An empty buffer. All have the same room at least: who takes one next wants no other.
+    fn take() -> Pooled<Copied> {
+        let mut copied = Pooled::<Copied>::take();
+        copied.0.reserve(COPIED_ROOM_BYTES);
+        copied
+    }
+}
+
+impl Reuse for Copied {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+
+    fn reset(&mut self) -> bool {
+        self.0.clear();
+        self.0.capacity() <= ROOM_MAX_BYTES
+    }
+}
+
 /// A piece of a body on its way to the peer.
 pub enum Payload {
+    /// A copy of a few bytes.
+    Copied(Pooled<Copied>),
     /// Bytes of our own.
     Owned(Vec<u8>),
     /// Bytes of the application's, borrowed until they are written.
@@ -31,9 +68,17 @@ impl Payload {
         Payload::Owned(Vec::new())
     }
 
+    /// A copy of `bytes`.
+    pub fn copy_of(bytes: &[u8]) -> Payload {
+        let mut copied = Copied::take();
+        copied.0.extend_from_slice(bytes);
+        Payload::Copied(copied)
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
+            Payload::Copied(copied) => &copied.0,
             Payload::Owned(bytes) => bytes,
             Payload::Lent(lent) => lent.as_bytes(),
         }
@@ -100,18 +145,20 @@ impl Outbox {
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(
             self.pieces.back(),
-            Some(Piece::Bytes { payload: Payload::Owned(bytes), .. }) if bytes.len() < COPY_MAX_BYTES
+            Some(Piece::Bytes { payload: Payload::Copied(copied), .. })
+                if copied.0.len() < COPY_MAX_BYTES
         ) {
             self.pieces.push_back(Piece::Bytes {
-                payload: Payload::Owned(Vec::with_capacity(512)),
+                payload: Payload::Copied(Copied::take()),
                 written: 0,
             });
         }
         if let Some(Piece::Bytes {
-            payload: Payload::Owned(bytes),
+            payload: Payload::Copied(copied),
             ..
         }) = self.pieces.back_mut()
         {
+            let bytes = &mut copied.0;
             let before = bytes.len();
             write(bytes);
             self.len_bytes += bytes.len().saturating_sub(before) as u64;

@@ -11,6 +11,7 @@ use smolcorn::http::response::ResponseHead;
 use smolcorn::http::shared::Shared;
 use smolcorn::http::{HttpCommand, HttpEvent};
 use smolcorn_actors::outbox::{Outbox, Payload};
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::protocol::{Close, DeadlineChange, Io, Protocol};
 
 /// As a load generator sends it.
@@ -70,11 +71,11 @@ fn parse_head(bencher: Bencher, name: &str) {
 
 /// What does it cost to check what an application sends as the head of a response?
 #[divan::bench]
-fn build_response_head() -> ResponseHead {
+fn build_response_head() -> Pooled<ResponseHead> {
     response_head()
 }
 
-fn response_head() -> ResponseHead {
+fn response_head() -> Pooled<ResponseHead> {
     let mut head = ResponseHead::new(black_box(200));
     head.push(b"content-type", b"text/plain; charset=utf-8")
         .unwrap();
@@ -154,11 +155,11 @@ impl Connection {
         self.stream
     }
 
-    fn respond(&mut self, stream: u32, head: ResponseHead) {
+    fn respond(&mut self, stream: u32, head: Pooled<ResponseHead>) {
         let command = HttpCommand::Respond {
             stream,
-            head: Box::new(head),
-            body: Payload::Owned(b"Hello, you".to_vec()),
+            head,
+            body: Payload::copy_of(b"Hello, you"),
             end: true,
         };
         self.with(|machine, io| machine.command(command, io));

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::messages::End;
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::trace;
 use smolcorn_actors::trace::cells::Place;
 
@@ -571,8 +572,8 @@ fn answer_500(py: Python<'_>, request: &Exchange) -> PyResult<()> {
 }
 
 /// The head of an answer that the server gives by itself, after which the connection closes.
-pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Box<ResponseHead> {
-    let mut head = Box::new(ResponseHead::new(status));
+pub fn plain_head(status: u16, len_bytes: usize, more: &[(&[u8], &[u8])]) -> Pooled<ResponseHead> {
+    let mut head = ResponseHead::new(status);
     let len = len_bytes.to_string();
     let headers: [(&[u8], &[u8]); 3] = [
         (b"content-type", b"text/plain; charset=utf-8"),

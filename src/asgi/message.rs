@@ -8,6 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+use smolcorn_actors::pool::Pooled;
 
 use super::lent::{LentBody, ReleaseAddress};
 use crate::http::field::{self, BadHeader};
@@ -82,7 +83,7 @@ fn flag(message: &Bound<'_, PyAny>, key: &Bound<'_, PyString>) -> PyResult<bool>
 }
 
 /// Reads `http.response.start`.
-pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Box<ResponseHead>> {
+pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
     let py = message.py();
     let status: i64 = item(message, intern!(py, "status"))?.extract()?;
     let status = u16::try_from(status)
@@ -93,7 +94,7 @@ pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Box<ResponseHead>> {
                 "Invalid HTTP status code {status}: a response needs one from 200 to 599."
             ))
         })?;
-    let mut head = Box::new(ResponseHead::new(status));
+    let mut head = ResponseHead::new(status);
     if let Some(headers) = optional(message, intern!(py, "headers"))? {
         each_header(&headers, |name, value| {
             head.push(name, value).map_err(bad_header)
@@ -127,7 +128,7 @@ pub(super) fn payload(
         Ok(bytes) => {
             let slice = bytes.as_bytes();
             if slice.len() <= COPY_MAX_BYTES {
-                return Ok(Payload::Owned(slice.to_vec()));
+                return Ok(Payload::copy_of(slice));
             }
             return Ok(Payload::Lent(Box::new(LentBody::bytes(bytes, home))));
         }

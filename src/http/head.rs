@@ -7,6 +7,11 @@
 //! One strictness differs from uvicorn, whose default parser serves it: an HTTP/1.1 request
 //! without exactly one valid `Host` is refused (RFC 9112, section 3.2).
 
+use std::cell::Cell;
+use std::thread::LocalKey;
+
+use smolcorn_actors::pool::{ROOM_MAX_BYTES, Reuse, Spare};
+
 mod meaning;
 mod parse;
 mod scan;
@@ -17,11 +22,12 @@ pub use parse::{Parsed, parse};
 pub use scan::{HeadScanner, Scan};
 
 /// Which version of HTTP/1 a request was made in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1, or a later HTTP/1, which is served as 1.1 (RFC 9110, section 2.5).
+    #[default]
     Http11,
 }
 
@@ -36,14 +42,18 @@ impl Version {
 }
 
 /// A range of [`RequestHead`]'s buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
     end: u32,
 }
 
+thread_local! {
+    static SPARE: Spare<RequestHead> = const { Cell::new(Vec::new()) };
+}
+
 /// A request's head: one buffer, and where in it the parts are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RequestHead {
     buffer: Vec<u8>,
     version: Version,
@@ -90,5 +100,25 @@ impl RequestHead {
         self.buffer
             .get(span.start as usize..span.end as usize)
             .unwrap_or_default()
+    }
+}
+
+impl Reuse for RequestHead {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+
+    fn reset(&mut self) -> bool {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut headers = std::mem::take(&mut self.headers);
+        buffer.clear();
+        headers.clear();
+        let room_bytes = buffer.capacity() + headers.capacity() * size_of::<(Span, Span)>();
+        *self = RequestHead {
+            buffer,
+            headers,
+            ..RequestHead::default()
+        };
+        room_bytes <= ROOM_MAX_BYTES
     }
 }

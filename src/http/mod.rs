@@ -29,6 +29,7 @@ pub mod websocket;
 use std::fs::File;
 
 use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::pool::Pooled;
 
 use crate::ws::{WsCommand, WsEvent};
 use head::RequestHead;
@@ -41,7 +42,7 @@ pub type StreamId = u32;
 /// From a protocol machine to the dispatch actor.
 pub enum HttpEvent {
     /// A request has begun: its head is complete.
-    Request(Box<Request>),
+    Request(Request),
     /// A request asks for a WebSocket. It is answered with [`HttpCommand::Accept`], or with a
     /// response like any other.
     Handshake(Box<Handshake>),
@@ -102,7 +103,7 @@ pub struct Request {
     /// Its number on the connection.
     pub stream: StreamId,
     /// Request line and headers.
-    pub head: RequestHead,
+    pub head: Pooled<RequestHead>,
     /// The part of the body that came with the head.
     pub body: Vec<u8>,
     /// True when nothing of the body is still to come.
@@ -117,7 +118,7 @@ pub struct Handshake {
     /// Its number on the connection.
     pub stream: StreamId,
     /// Request line and headers.
-    pub head: RequestHead,
+    pub head: Pooled<RequestHead>,
     /// The subprotocols that the client offers, in its order.
     pub subprotocols: Vec<String>,
 }
@@ -129,7 +130,7 @@ pub enum HttpCommand {
         /// Whose response.
         stream: StreamId,
         /// Status and headers, checked.
-        head: Box<ResponseHead>,
+        head: Pooled<ResponseHead>,
         /// First piece of the body.
         body: Payload,
         /// Nothing comes after it (but trailers, if the head announced them).
@@ -192,7 +193,7 @@ pub enum HttpCommand {
         /// Which request.
         stream: StreamId,
         /// Headers for the response, made by [`ResponseHead::switching`].
-        head: Box<ResponseHead>,
+        head: Pooled<ResponseHead>,
     },
     /// For a WebSocket that was accepted.
     WebSocket {

@@ -4,6 +4,11 @@ mod status;
 
 pub use status::reason_phrase;
 
+use std::cell::Cell;
+use std::thread::LocalKey;
+
+use smolcorn_actors::pool::{Pooled, ROOM_MAX_BYTES, Reuse, Spare};
+
 use super::field::{BadHeader, has_token, parse_decimal, push_line};
 use super::head::Version;
 use super::shared::Shared;
@@ -13,8 +18,12 @@ const LINES_CAPACITY_BYTES: usize = 192;
 
 const SWITCHING_PROTOCOLS: u16 = 101;
 
+thread_local! {
+    static SPARE: Spare<ResponseHead> = const { Cell::new(Vec::new()) };
+}
+
 /// Status and headers of a response, checked against RFC 9110 as they are added.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ResponseHead {
     status: u16,
     /// `name: value\r\n` for each header that goes out as it is.
@@ -53,26 +62,21 @@ impl ConnectionLine {
 impl ResponseHead {
     /// A head with no headers yet. `status` must be 200 to 599 (the border checks it); for the
     /// one below there is [`switching`](Self::switching).
-    pub fn new(status: u16) -> ResponseHead {
-        ResponseHead {
-            status,
-            lines: Vec::with_capacity(LINES_CAPACITY_BYTES),
-            content_length: None,
-            close: false,
-            has_date: false,
-            has_server: false,
-            trailers: false,
-        }
+    pub fn new(status: u16) -> Pooled<ResponseHead> {
+        let mut head = Pooled::<ResponseHead>::take();
+        head.status = status;
+        head.lines.reserve(LINES_CAPACITY_BYTES);
+        head
     }
 
     /// The headers of a response that switches protocols (RFC 9110, section 15.2.2). It has no
     /// body, and its first lines are those of the other protocol's handshake.
-    pub fn switching() -> ResponseHead {
+    pub fn switching() -> Pooled<ResponseHead> {
         ResponseHead::new(SWITCHING_PROTOCOLS)
     }
 
     /// The head of a text of our own.
-    pub(super) fn of_text(status: u16, len_bytes: usize) -> ResponseHead {
+    pub(super) fn of_text(status: u16, len_bytes: usize) -> Pooled<ResponseHead> {
         let mut head = ResponseHead::new(status);
         head.lines
             .extend_from_slice(b"content-type: text/plain; charset=utf-8\r\n");
@@ -189,5 +193,22 @@ impl ResponseHead {
     pub(super) fn write_lines(&self, out: &mut Vec<u8>, shared: &Shared, unix_seconds: u64) {
         shared.write_default_lines(out, unix_seconds, self.has_date, self.has_server);
         out.extend_from_slice(&self.lines);
+    }
+}
+
+impl Reuse for ResponseHead {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+
+    fn reset(&mut self) -> bool {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let keeps = lines.capacity() <= ROOM_MAX_BYTES;
+        *self = ResponseHead {
+            lines,
+            ..ResponseHead::default()
+        };
+        keeps
     }
 }

@@ -157,7 +157,7 @@ impl Dispatch {
                     return Ok(());
                 };
                 let record = Arc::clone(record);
-                self.request(py, record, *request)
+                self.request(py, record, request)
             }
             HttpEvent::Body { stream, data, last } => match find(stream) {
                 Some(Conversation::Http(exchange)) => exchange.get().body_came(py, data, last),
@@ -417,7 +417,7 @@ fn refuse_busy(
     connection.command(HttpCommand::Respond {
         stream,
         head: plain_head(503, BODY.len(), &[(b"retry-after", b"1")]),
-        body: Payload::Owned(BODY.to_vec()),
+        body: Payload::copy_of(BODY),
         end: true,
     });
     border.response_completed(py)

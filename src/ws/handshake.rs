@@ -190,6 +190,8 @@ fn base64(bytes: &[u8]) -> [u8; ACCEPT_CHARS] {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use smolcorn_actors::pool::Pooled;
+
     use super::*;
     use crate::config::HttpLimits;
     use crate::http::head::{HeadScanner, Scan, parse};
@@ -197,7 +199,7 @@ mod tests {
     const KEY_LINE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     const VERSION_LINE: &str = "Sec-WebSocket-Version: 13\r\n";
 
-    fn head(method: &str, lines: &str) -> RequestHead {
+    fn head(method: &str, lines: &str) -> Pooled<RequestHead> {
         let text = format!(
             "{method} /chat HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
              {lines}\r\n"

@@ -105,7 +105,7 @@ impl Codec for Tungstenite {
     ) -> Result<(), Failure> {
         let bytes = match payload {
             Payload::Owned(bytes) => bytes,
-            Payload::Lent(lent) => lent.as_bytes().to_vec(),
+            Payload::Copied(_) | Payload::Lent(_) => payload.as_bytes().to_vec(),
         };
         let message = if kind == Opcode::Text {
             Theirs::text(String::from_utf8(bytes).map_err(|_| unable())?)

@@ -17,6 +17,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+use smolcorn_actors::pool::Pooled;
 
 use super::exchange::Exchange;
 use super::file::FileWrapper;
@@ -52,7 +53,7 @@ struct Response {
 
 enum Phase {
     AwaitStart,
-    Held(Box<ResponseHead>),
+    Held(Pooled<ResponseHead>),
     Open,
     Done,
 }
@@ -82,7 +83,7 @@ impl Call {
         let bytes = bytes_of(piece)?;
         let slice = bytes.as_bytes();
         if slice.len() <= COPY_MAX_BYTES {
-            return Ok(Payload::Owned(slice.to_vec()));
+            return Ok(Payload::copy_of(slice));
         }
         let lent = LentBody::bytes(bytes.clone(), &self.service.border.released);
         Ok(Payload::Lent(Box::new(lent)))
@@ -156,7 +157,7 @@ impl Call {
     fn send_whole(
         &self,
         py: Python<'_>,
-        mut head: Box<ResponseHead>,
+        mut head: Pooled<ResponseHead>,
         body: Payload,
     ) -> PyResult<()> {
         let len = body.len() as u64;
@@ -248,12 +249,12 @@ impl Call {
     fn answer_500(&self, py: Python<'_>) -> PyResult<()> {
         const BODY: &[u8] = b"Internal Server Error";
         let head = plain_head(500, BODY.len(), &[]);
-        self.send_whole(py, head, Payload::Owned(BODY.to_vec()))
+        self.send_whole(py, head, Payload::copy_of(BODY))
     }
 
     /// Takes the head that is held. Without one: says what the application has forgotten, answers
     /// in its place, and gives `None`; so too where the response has begun.
-    fn take_head(&self, py: Python<'_>) -> PyResult<Option<Box<ResponseHead>>> {
+    fn take_head(&self, py: Python<'_>) -> PyResult<Option<Pooled<ResponseHead>>> {
         let mut response = self.response();
         match mem::replace(&mut response.phase, Phase::Done) {
             Phase::Held(head) => Ok(Some(head)),

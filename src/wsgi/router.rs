@@ -137,7 +137,7 @@ impl Router {
         }
     }
 
-    fn request(&mut self, connection: ConnectionId, request: Box<Request>) {
+    fn request(&mut self, connection: ConnectionId, request: Request) {
         let busy = self.service.border.config.concurrency_max;
         if busy.is_some_and(|max| self.service.in_flight() >= max) {
             // It is refused there, with log lines.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
+use smolcorn_actors::pool::Pooled;
 
 use super::exchange::Exchange;
 use super::queue::Queue;
@@ -15,7 +16,7 @@ pub struct Job {
     /// The request.
     pub exchange: Arc<Exchange>,
     /// Its head.
-    pub head: RequestHead,
+    pub head: Pooled<RequestHead>,
 }
 
 /// A WSGI application that is served.

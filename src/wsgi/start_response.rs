@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
+use smolcorn_actors::pool::Pooled;
 
 use crate::asgi::message::bad_header;
 use crate::http::response::ResponseHead;
@@ -30,8 +31,8 @@ const HOP_BY_HOP: [&[u8]; 7] = [
 pub fn read_head(
     status: &Bound<'_, PyAny>,
     headers: &Bound<'_, PyAny>,
-) -> PyResult<Box<ResponseHead>> {
-    let mut head = Box::new(ResponseHead::new(read_status(status)?));
+) -> PyResult<Pooled<ResponseHead>> {
+    let mut head = ResponseHead::new(read_status(status)?);
     let list = headers.cast::<PyList>().map_err(|_| {
         PyTypeError::new_err(format!("The headers must be a list, not {headers:?}."))
     })?;

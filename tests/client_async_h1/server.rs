@@ -99,7 +99,7 @@ struct Application {
 
 struct Connection {
     reply: Address<ToConnection<HttpCommand>>,
-    request: Option<Box<Request>>,
+    request: Option<Request>,
 }
 
 impl Application {
@@ -163,7 +163,7 @@ impl Connection {
             }
         }
         if let Some(request) = self.request.take_if(|request| request.body_complete) {
-            self.answer(*request);
+            self.answer(request);
         }
     }
 
@@ -194,7 +194,7 @@ impl Connection {
         // Refused only where the client has gone.
         let _ = self.reply.send(ToConnection::Command(HttpCommand::Respond {
             stream: request.stream,
-            head: Box::new(head),
+            head,
             body: Payload::Owned(body),
             end: true,
         }));

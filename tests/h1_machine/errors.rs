@@ -145,7 +145,7 @@ fn after_the_end_nothing_happens() {
     peer.lose();
     peer.command(HttpCommand::Respond {
         stream: 0,
-        head: Box::new(head(200, &[])),
+        head: head(200, &[]),
         body: Payload::empty(),
         end: true,
     });

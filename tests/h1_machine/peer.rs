@@ -7,6 +7,7 @@ use smolcorn::config::{DefaultHeaders, HttpConfig, HttpLimits};
 use smolcorn::http::response::ResponseHead;
 use smolcorn::http::{HttpCommand, HttpEvent, Request, StreamId, Warning};
 use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::protocol::Close;
 
 use crate::{Machine, machine};
@@ -44,11 +45,17 @@ impl Peer {
         String::from_utf8_lossy(&self.taken()).into_owned()
     }
 
-    pub fn respond(&mut self, stream: StreamId, head: ResponseHead, body: &[u8], end: bool) {
+    pub fn respond(
+        &mut self,
+        stream: StreamId,
+        head: Pooled<ResponseHead>,
+        body: &[u8],
+        end: bool,
+    ) {
         let body = Payload::Owned(body.to_vec());
         self.command(HttpCommand::Respond {
             stream,
-            head: Box::new(head),
+            head,
             body,
             end,
         });
@@ -71,7 +78,7 @@ impl Peer {
     }
 
     #[track_caller]
-    pub fn request(&mut self) -> Box<Request> {
+    pub fn request(&mut self) -> Request {
         match self.event() {
             Some(HttpEvent::Request(request)) => request,
             other => panic!("no request but {}", describe(other.as_ref())),
@@ -149,7 +156,7 @@ pub fn describe(event: Option<&HttpEvent>) -> String {
 }
 
 /// A response head.
-pub fn head(status: u16, headers: &[(&str, &str)]) -> ResponseHead {
+pub fn head(status: u16, headers: &[(&str, &str)]) -> Pooled<ResponseHead> {
     let mut head = ResponseHead::new(status);
     for (name, value) in headers {
         head.push(name.as_bytes(), value.as_bytes()).unwrap();

@@ -6,6 +6,7 @@ use smolcorn::http::HttpCommand;
 use smolcorn::http::field::BadHeader;
 use smolcorn::http::limits::UNSENT_BYTES_MAX;
 use smolcorn::http::response::ResponseHead;
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::protocol::Close;
 
 use crate::peer::{Peer, head};
@@ -231,7 +232,7 @@ fn early_hints_that_nobody_reads_are_not_piled_up() {
     assert_eq!(peer.wire(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 }
 
-fn announcing(headers: &[(&str, &str)]) -> ResponseHead {
+fn announcing(headers: &[(&str, &str)]) -> Pooled<ResponseHead> {
     let mut head = head(200, headers);
     head.expect_trailers();
     head

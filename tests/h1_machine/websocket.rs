@@ -22,10 +22,7 @@ fn accept(peer: &mut Peer, headers: &[(&str, &str)]) {
     for (name, value) in headers {
         head.push(name.as_bytes(), value.as_bytes()).unwrap();
     }
-    peer.command(HttpCommand::Accept {
-        stream: 1,
-        head: Box::new(head),
-    });
+    peer.command(HttpCommand::Accept { stream: 1, head });
 }
 
 fn say(peer: &mut Peer, command: WsCommand) {
@@ -236,7 +233,7 @@ fn it_is_the_last_request_on_its_connection_but_not_always_the_first() {
     peer.expect("handshake 2: /chat []");
     peer.command(HttpCommand::Accept {
         stream: 2,
-        head: Box::new(ResponseHead::switching()),
+        head: ResponseHead::switching(),
     });
     assert_eq!(peer.wire(), format!("{SWITCH}\r\n"));
 }

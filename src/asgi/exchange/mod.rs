@@ -21,6 +21,7 @@ use std::mem;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use smolcorn_actors::pool::Pooled;
 
 use super::connection::ConnectionRecord;
 use super::conversation::Conversation;
@@ -78,7 +79,7 @@ struct Inbound {
 
 enum Phase {
     AwaitStart,
-    Held(Box<ResponseHead>),
+    Held(Pooled<ResponseHead>),
     Open { trailers: bool },
     Trailers(Vec<u8>),
     Done,
@@ -87,7 +88,7 @@ enum Phase {
 /// What the access log says of a request.
 pub struct LoggedRequest {
     /// The request's head.
-    pub head: RequestHead,
+    pub head: Pooled<RequestHead>,
     /// The client as the log shows it.
     pub client_text: ClientText,
 }

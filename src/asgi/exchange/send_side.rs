@@ -5,6 +5,7 @@ use std::mem;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::pool::Pooled;
 
 use super::{Exchange, Outcome, Phase, Sent};
 use crate::asgi::ClientDisconnected;
@@ -141,7 +142,7 @@ impl Exchange {
     }
 
     /// Begins the response.
-    pub fn start(&self, slf: &Bound<'_, Self>, head: Box<ResponseHead>) -> PyResult<()> {
+    pub fn start(&self, slf: &Bound<'_, Self>, head: Pooled<ResponseHead>) -> PyResult<()> {
         {
             let mut state = self.state(slf.py());
             // Where no body goes out none is counted: frameworks send one with a 204 or 304, and
@@ -333,7 +334,7 @@ impl Exchange {
     }
 
     /// Answers in the application's place. Only before anything went out.
-    pub fn answer(&self, py: Python<'_>, head: Box<ResponseHead>, body: &[u8]) -> PyResult<()> {
+    pub fn answer(&self, py: Python<'_>, head: Pooled<ResponseHead>, body: &[u8]) -> PyResult<()> {
         let request = {
             let mut state = self.state(py);
             state.phase = Phase::Done;
@@ -348,7 +349,7 @@ impl Exchange {
             HttpCommand::Respond {
                 stream: self.stream,
                 head,
-                body: Payload::Owned(body.to_vec()),
+                body: Payload::copy_of(body),
                 end: true,
             },
         )?;

@@ -5,6 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+use smolcorn_actors::pool::Pooled;
 
 use crate::asgi::exchange::{Exchange, Sent};
 use crate::asgi::lent::{LentBody, ReleaseAddress};
@@ -59,14 +60,14 @@ pub enum Data {
 
 /// Reads `websocket.accept`: the headers of the response. Those of the handshake itself are the
 /// server's.
-pub fn read_accept(message: &Bound<'_, PyAny>) -> PyResult<Box<ResponseHead>> {
+pub fn read_accept(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
     const OURS: [&[u8]; 3] = [
         b"upgrade",
         b"sec-websocket-accept",
         b"sec-websocket-extensions",
     ];
     let py = message.py();
-    let mut head = Box::new(ResponseHead::switching());
+    let mut head = ResponseHead::switching();
     if let Some(headers) = optional(message, intern!(py, "headers"))?.filter(|h| !h.is_none()) {
         each_header(&headers, |name, value| {
             if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
@@ -103,7 +104,7 @@ pub fn read_send(message: &Bound<'_, PyAny>, home: &ReleaseAddress) -> PyResult<
     };
     let utf8 = text.to_str()?;
     if utf8.len() <= COPY_MAX_BYTES {
-        let copy = Payload::Owned(utf8.as_bytes().to_vec());
+        let copy = Payload::copy_of(utf8.as_bytes());
         return Ok(Some(Data::Text(copy)));
     }
     let lent = LentBody::text(text, home)?;
@@ -148,7 +149,7 @@ fn fitting(mut reason: String) -> String {
 }
 
 /// Reads `websocket.http.response.start`, which is `http.response.start` under another name.
-pub fn read_denial(message: &Bound<'_, PyAny>) -> PyResult<Box<ResponseHead>> {
+pub fn read_denial(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
     http_message::read_start(message)
 }
 

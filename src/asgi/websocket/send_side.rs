@@ -5,6 +5,7 @@ use std::mem;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::pool::Pooled;
 
 use super::message::{self, Data, Kind};
 use super::{End, Phase, WebSocket};
@@ -93,7 +94,7 @@ impl WebSocket {
     }
 
     /// Accepts the handshake.
-    fn open(&self, py: Python<'_>, head: Box<ResponseHead>) -> PyResult<()> {
+    fn open(&self, py: Python<'_>, head: Pooled<ResponseHead>) -> PyResult<()> {
         let request = {
             let mut state = self.state(py);
             state.phase = Phase::Open;
@@ -171,7 +172,7 @@ impl WebSocket {
             HttpCommand::Respond {
                 stream: self.stream,
                 head: plain_head(status, body.len(), &[]),
-                body: Payload::Owned(body.to_vec()),
+                body: Payload::copy_of(body),
                 end: true,
             },
         )?;

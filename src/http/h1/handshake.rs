@@ -4,6 +4,7 @@
 use std::mem;
 use std::rc::Rc;
 
+use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::protocol::Close;
 
 use super::codec::Codec;
@@ -36,7 +37,7 @@ impl<C: Codec> Machine<C> {
     /// actor.
     pub(super) fn begin_handshake(
         &mut self,
-        head: RequestHead,
+        head: Pooled<RequestHead>,
         meaning: &Meaning,
         codec: C,
         behind: &[u8],

@@ -98,13 +98,13 @@ impl<C: Codec> Machine<C> {
             };
             io.emit(HttpEvent::Warning(warning));
         }
-        io.emit(HttpEvent::Request(Box::new(Request {
+        io.emit(HttpEvent::Request(Request {
             stream: self.stream,
             head,
             body,
             body_complete: exchange.codec.body_is_complete(),
             expects_continue: exchange.awaits_continue,
-        })));
+        }));
         self.state = State::Exchange(exchange);
         self.time_body(io);
         taken

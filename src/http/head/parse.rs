@@ -3,6 +3,8 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use smolcorn_actors::pool::Pooled;
+
 use super::meaning::Meaning;
 use super::{RequestHead, Span, Version, target};
 use crate::config::HttpLimits;
@@ -15,7 +17,7 @@ const LINES_ON_STACK: usize = 64;
 #[derive(Debug)]
 pub struct Parsed {
     /// The head itself.
-    pub head: RequestHead,
+    pub head: Pooled<RequestHead>,
     /// What it means.
     pub meaning: Meaning,
 }
@@ -26,11 +28,15 @@ pub struct Parsed {
 /// # Errors
 /// What RFC 9112 does not allow, or what the server does not do, with the status to answer.
 pub fn parse(bytes: &[u8], lines: usize, limits: &HttpLimits) -> Result<Parsed, Refusal> {
-    let mut buffer = bytes.to_vec();
-    let raw = match parse_lines(&buffer, lines) {
+    let mut head = Pooled::<RequestHead>::take();
+    let RequestHead {
+        buffer, headers, ..
+    } = &mut *head;
+    buffer.extend_from_slice(bytes);
+    let raw = match parse_lines(buffer, lines, headers) {
         Err(httparse::Error::Version) => {
-            take_minor_version_as_1(&mut buffer)?;
-            parse_lines(&buffer, lines)
+            take_minor_version_as_1(buffer)?;
+            parse_lines(buffer, lines, headers)
         }
         raw => raw,
     }
@@ -46,19 +52,15 @@ pub fn parse(bytes: &[u8], lines: usize, limits: &HttpLimits) -> Result<Parsed, 
     let target = buffer.get(raw.target.range()).unwrap_or_default();
     let split = target::split(target).ok_or(Refusal::Malformed)?;
 
-    for (name, _) in &raw.headers {
+    for (name, _) in headers.iter() {
         if let Some(name) = buffer.get_mut(name.range()) {
             name.make_ascii_lowercase();
         }
     }
-    let head = RequestHead {
-        buffer,
-        version: raw.version,
-        method: raw.method,
-        path: Span::at(target_start, split.path),
-        query: Span::at(target_start, split.query),
-        headers: raw.headers,
-    };
+    head.version = raw.version;
+    head.method = raw.method;
+    head.path = Span::at(target_start, split.path);
+    head.query = Span::at(target_start, split.query);
     let meaning = Meaning::of(&head, limits)?;
     Ok(Parsed { head, meaning })
 }
@@ -77,15 +79,19 @@ impl Span {
     }
 }
 
-/// What httparse found, as ranges of its input.
-struct RawHead {
+/// What httparse found in the request line, as ranges of its input.
+struct RequestLine {
     method: Span,
     target: Span,
     version: Version,
-    headers: Vec<(Span, Span)>,
 }
 
-fn parse_lines(buffer: &[u8], lines: usize) -> Result<RawHead, httparse::Error> {
+/// Puts where the fields are into `fields`.
+fn parse_lines(
+    buffer: &[u8],
+    lines: usize,
+    fields: &mut Vec<(Span, Span)>,
+) -> Result<RequestLine, httparse::Error> {
     if u32::try_from(buffer.len()).is_err() {
         return Err(httparse::Error::TooManyHeaders);
     }
@@ -93,16 +99,18 @@ fn parse_lines(buffer: &[u8], lines: usize) -> Result<RawHead, httparse::Error> 
         parse_into(
             buffer,
             &mut [const { MaybeUninit::uninit() }; LINES_ON_STACK],
+            fields,
         )
     } else {
-        parse_into(buffer, &mut vec![MaybeUninit::uninit(); lines])
+        parse_into(buffer, &mut vec![MaybeUninit::uninit(); lines], fields)
     }
 }
 
 fn parse_into<'a>(
     buffer: &'a [u8],
     headers: &mut [MaybeUninit<httparse::Header<'a>>],
-) -> Result<RawHead, httparse::Error> {
+    fields: &mut Vec<(Span, Span)>,
+) -> Result<RequestLine, httparse::Error> {
     let mut request = httparse::Request::new(&mut []);
     let status = request.parse_with_uninit_headers(buffer, headers)?;
     let span = |part: &[u8]| {
@@ -113,7 +121,12 @@ fn parse_into<'a>(
         (httparse::Status::Complete(len), Some(method), Some(target), Some(minor))
             if len == buffer.len() =>
         {
-            Ok(RawHead {
+            let found = request
+                .headers
+                .iter()
+                .map(|header| (span(header.name.as_bytes()), span(header.value)));
+            fields.extend(found);
+            Ok(RequestLine {
                 method: span(method.as_bytes()),
                 target: span(target.as_bytes()),
                 version: if minor == 0 {
@@ -121,11 +134,6 @@ fn parse_into<'a>(
                 } else {
                     Version::Http11
                 },
-                headers: request
-                    .headers
-                    .iter()
-                    .map(|header| (span(header.name.as_bytes()), span(header.value)))
-                    .collect(),
             })
         }
         _ => Err(httparse::Error::Token),
