@@ -145,7 +145,6 @@ autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite
 lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
-	cargo clippy --no-default-features --lib --bin smolcorn-supervisor $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo fmt --manifest-path benches/clients/Cargo.toml --check
 	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings

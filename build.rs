@@ -13,8 +13,9 @@ const PACKAGE: &str = "python/smolcorn";
 const SUPERVISOR: &str = "smolcorn-supervisor";
 const SUPERVISOR_CARRIED: &str = "smolcorn";
 
-/// Features of this crate with which options mean something else.
-const FEATURES_OF_OPTIONS: [&str; 2] = ["async-h1", "tungstenite"];
+/// The package that has that program, and its features, which are some of ours.
+const CONTROL: &str = "smolcorn-control";
+const CONTROL_FEATURES: [&str; 2] = ["async-h1", "tungstenite"];
 
 /// Set while the extension module of the wheel is built.
 const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
@@ -22,9 +23,6 @@ const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={EXTENSION}");
-    if env::var_os("CARGO_FEATURE_PYTHON").is_none() {
-        return Ok(());
-    }
     pyo3_build_config::use_pyo3_cfgs();
     // The wheel names no libpython, for it runs inside the user's interpreter, and it brings its
     // Python sources as files.
@@ -42,28 +40,21 @@ fn main() -> io::Result<()> {
     embed_package()
 }
 
-/// Builds the supervisor for the wheel.
-///
-/// It is this very crate without the feature `python`, which cargo cannot build beside the crate
-/// with it: so a cargo of its own does, in a target folder of its own.
+/// Builds the supervisor for the wheel, with a cargo of its own: what is built now is a library.
 fn build_supervisor() -> io::Result<()> {
-    for source in ["Cargo.toml", "Cargo.lock", "src", "actors"] {
+    for source in ["Cargo.toml", "Cargo.lock", "src/control", "actors"] {
         println!("cargo:rerun-if-changed={source}");
     }
     let out = PathBuf::from(variable("OUT_DIR")?);
     let (folder, target) = (out.join("supervisor"), variable("TARGET")?);
-    let feature = |name: &&&str| {
+    let is_on = |name: &&&str| {
         let name = name.to_uppercase().replace('-', "_");
         env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
     };
-    let features: Vec<&str> = FEATURES_OF_OPTIONS
-        .iter()
-        .filter(feature)
-        .copied()
-        .collect();
+    let features: Vec<&str> = CONTROL_FEATURES.iter().filter(is_on).copied().collect();
     let status = Command::new(variable("CARGO")?)
-        .args(["build", "--release", "--bin", SUPERVISOR])
-        .args(["--no-default-features", "--features", &features.join(",")])
+        .args(["build", "--release", "--package", CONTROL])
+        .args(["--bin", SUPERVISOR, "--features", &features.join(",")])
         // Whatever it needs this crate needs as well, and so it is there.
         .args(["--locked", "--offline", "--target", &target])
         .arg("--target-dir")

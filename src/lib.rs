@@ -1,17 +1,14 @@
 //! smolcorn: an ASGI and WSGI server.
 
 pub mod access_log;
-#[cfg(feature = "python")]
 pub mod asgi;
 pub mod http;
 pub mod percent;
 pub mod proxy;
-#[cfg(feature = "python")]
 pub mod python;
 pub mod responder;
 pub mod trace;
 pub mod ws;
-#[cfg(feature = "python")]
 pub mod wsgi;
 
 #[cfg(unix)]

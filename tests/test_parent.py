@@ -19,7 +19,7 @@ from harness.workers import memory_mib
 TESTS = Path(__file__).parent
 APP = "apps.workers:app"
 OWN_MIB_MAX = 5
-WAYS = [["--workers", "2"], ["--workers", "2", "--preload"], ["--reload"]]
+WAYS = [["--workers", "2"], ["--workers", "2", "--preload"]]
 
 of_the_wheel = pytest.mark.skipif(is_binary(), reason="about the wheel's command")
 

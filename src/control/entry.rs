@@ -108,18 +108,29 @@ impl Supervision {
         successor: &WorkerProgram,
         answer: Answer,
     ) -> i32 {
-        warn(config);
         match self {
-            Supervision::Workers(count) => supervisor::run(&Plan {
-                config,
-                count,
-                program,
-                successor,
-                log: supervisor::log(config),
-            }),
+            Supervision::Workers(count) => run_workers(count, config, program, successor),
             Supervision::Reload => reload::run(config, program, answer),
         }
     }
+}
+
+/// Is the parent of `count` processes of `program`; otherwise like [`Supervision::run`].
+#[cfg(unix)]
+pub fn run_workers(
+    count: u32,
+    config: &Config,
+    program: &WorkerProgram,
+    successor: &WorkerProgram,
+) -> i32 {
+    warn(config);
+    supervisor::run(&Plan {
+        config,
+        count,
+        program,
+        successor,
+        log: supervisor::log(config),
+    })
 }
 
 /// What this process has to do if it is to be the parent of others: as the options say, or

@@ -60,7 +60,7 @@ fn run(
 ) -> PyResult<i32> {
     let supervision = entry::supervised(&config);
     // Before anything that can be read only once: that is for whoever takes over.
-    if supervision.is_some() && may_become_other {
+    if may_become_other && matches!(supervision, Some(Supervision::Workers(_))) {
         py.import("smolcorn.worker")?
             .call_method1("become_supervisor", (argv.to_vec(),))?;
     }
