@@ -2,9 +2,13 @@
 //! looks for it there), which Python this build is for, and which Python sources the binary
 //! carries. For the wheel it builds the program without Python that is the parent of workers.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 /// The Python package, relative to this crate.
 const PACKAGE: &str = "python/smolcorn";
@@ -16,6 +20,12 @@ const SUPERVISOR_CARRIED: &str = "smolcorn";
 /// The package that has that program, and its features, which are some of ours.
 const CONTROL: &str = "smolcorn-control";
 const CONTROL_FEATURES: [&str; 2] = ["async-h1", "tungstenite"];
+
+/// Those of its modules that no server imports by itself.
+const FOR_PROGRAMS: &str = "smolcorn.compat";
+
+/// Compiles modules, relative to this crate.
+const COMPILER: &str = "src/embed/compile.py";
 
 /// Set while the extension module of the wheel is built.
 const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
@@ -87,15 +97,59 @@ fn name_python() {
     );
 }
 
-/// Writes the list of the package's modules for `src/embed/package.rs`.
+/// Writes the package's modules, and their list, for `src/embed/package.rs`.
 fn embed_package() -> io::Result<()> {
     println!("cargo:rerun-if-changed={PACKAGE}");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let mut modules = Vec::new();
     collect_modules(&root.join(PACKAGE), "smolcorn", &mut modules)?;
     modules.sort();
-    let list = Path::new(&variable("OUT_DIR")?).join("package.rs");
-    fs::write(list, package_source(&modules))
+    let folder = PathBuf::from(variable("OUT_DIR")?);
+    let compiled = modules
+        .iter()
+        .filter(|(name, ..)| !name.starts_with(FOR_PROGRAMS));
+    let are_compiled = compile(compiled, &folder)?;
+    for (name, path, _) in &modules {
+        let has_bytecode = are_compiled && !name.starts_with(FOR_PROGRAMS);
+        let bytecode = match has_bytecode {
+            true => fs::read(folder.join(format!("{name}.pyc")))?,
+            false => Vec::new(),
+        };
+        deflate(&bytecode, &folder.join(format!("{name}.pyc.deflated")))?;
+        deflate(
+            &fs::read(path)?,
+            &folder.join(format!("{name}.py.deflated")),
+        )?;
+    }
+    fs::write(folder.join("package.rs"), package_source(&modules))
+}
+
+/// Compiles modules into `folder`; false if there is no Python for that. Without, the binary
+/// compiles them at each start.
+fn compile<'a>(modules: impl Iterator<Item = &'a Module>, folder: &Path) -> io::Result<bool> {
+    println!("cargo:rerun-if-changed={COMPILER}");
+    let compiler = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join(COMPILER);
+    // Where one is built for another system, there is none that could run here.
+    let Some(python) = pyo3_build_config::get().executable() else {
+        return Ok(false);
+    };
+    let status = Command::new(python)
+        .arg("-I")
+        .arg(compiler)
+        .arg(folder)
+        .args(modules.map(|(name, path, _)| format!("{name}={}", path.display())))
+        .status()?;
+    match status.success() {
+        true => Ok(true),
+        false => Err(io::Error::other(format!("{COMPILER}: {status}"))),
+    }
+}
+
+/// Writes `content` to `path`, deflated.
+fn deflate(content: &[u8], path: &Path) -> io::Result<()> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    fs::write(path, encoder.finish()?)
 }
 
 /// A module of the package: its dotted name, its file, and whether it is a package itself.
@@ -126,9 +180,14 @@ fn collect_modules(folder: &Path, package: &str, modules: &mut Vec<Module>) -> i
 /// The Rust expression that is written.
 fn package_source(modules: &[Module]) -> String {
     let mut source = String::from("&[\n");
-    for (name, path, is_package) in modules {
+    for (name, _, is_package) in modules {
+        let file = |ending| {
+            format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.{ending}.deflated\"))")
+        };
         source.push_str(&format!(
-            "    Module {{ name: {name:?}, is_package: {is_package}, source: include_str!({path:?}) }},\n"
+            "    Module {{ name: {name:?}, is_package: {is_package}, source: {}, bytecode: {} }},\n",
+            file("py"),
+            file("pyc"),
         ));
     }
     source.push_str("]\n");

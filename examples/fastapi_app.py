@@ -3,7 +3,7 @@
     curl localhost:8000/orders -H 'content-type: application/json' -d '{"item": "tea", "count": 2}'
     curl localhost:8000/orders -H 'content-type: application/json' -d '{"item": "tea", "count": 0}'
     curl localhost:8000/upload -F file=@README.md
-    curl -N localhost:8000/count?to=5
+    curl -N 'localhost:8000/count?to=5'
     curl -N localhost:8000/events
 
 The interactive documentation is at http://127.0.0.1:8000/docs.

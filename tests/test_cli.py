@@ -1,13 +1,16 @@
 """The command line: what is said, on which stream, with which exit code."""
 
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import Start
-from harness.server import Server
+from harness.server import TESTS, Server, environment, program
 
 APP = "apps.loading:app"
 USAGE = re.compile(
@@ -108,7 +111,7 @@ def test_usage_errors(launch: Start, arguments: list[str], error: str) -> None:
     [
         ([APP, "--nope"], "No such option '--nope'."),
         ([APP, "--por", "5"], "No such option '--por'."),
-        ([APP, "-p", "5"], "No such option '-p'."),
+        ([APP, "-p", "5"], "No such option '-p'. Did you mean '--port'?"),
         ([APP, "--port"], "Option '--port' requires an argument."),
         ([APP, "--access-log=yes"], "Option '--access-log' does not take a value."),
     ],
@@ -172,7 +175,8 @@ def test_port_from_the_environment_is_checked_as_well(launch: Start) -> None:
     server = ends(launch, 2, APP, env={"UVICORN_PORT": "abc"})
     assert (
         server.stderr.lines[-1]
-        == "Error: Invalid value for '--port': 'abc' is not a valid integer."
+        == "Error: Invalid value for '--port' (env var: 'UVICORN_PORT'): "
+        "'abc' is not a valid integer."
     )
 
 
@@ -262,22 +266,25 @@ def test_workers_win_over_web_concurrency(start: Start) -> None:
 def test_import_string_without_a_half(launch: Start, text: str) -> None:
     server = ends(launch, 3, text, "--port", "0")
     error = f'Error loading ASGI app. Import string "{text}" must be in format "<module>:<attribute>".'
-    assert server.stderr.text == f"ERROR:    {error}\n"
+    hint = ' Did you mean "apps.loading:app"?' if text.startswith("apps") else ""
+    assert server.stderr.text == f"ERROR:    {error}{hint}\n"
 
 
 @pytest.mark.parametrize("module", ["no_such_module", "apps.no_such_module"])
 def test_module_is_missing(launch: Start, module: str) -> None:
     server = ends(launch, 3, f"{module}:app", "--port", "0")
-    assert (
-        server.stderr.text
-        == f'ERROR:    Error loading ASGI app. Could not import module "{module}".\n'
+    error = (
+        f'Error loading ASGI app. Could not import module "{module}". It is neither in '
     )
+    assert server.stderr.text.startswith(f"ERROR:    {error}")
+    assert len(server.stderr.lines) == 1
 
 
 def test_attribute_is_missing(launch: Start) -> None:
     server = ends(launch, 3, "apps.loading:Namespace.nope", "--port", "0")
     error = 'Error loading ASGI app. Attribute "Namespace.nope" not found in module "apps.loading".'
-    assert server.stderr.text == f"ERROR:    {error}\n"
+    assert server.stderr.text.startswith(f"ERROR:    {error}")
+    assert len(server.stderr.lines) == 1
 
 
 @pytest.mark.parametrize(
@@ -292,14 +299,18 @@ def test_attribute_is_missing(launch: Start) -> None:
 )
 def test_module_that_fails(launch: Start, text: str, last: str) -> None:
     server = ends(launch, 1, text, "--port", "0")
-    assert "Traceback (most recent call last):" in server.stderr.lines
     assert server.stderr.lines[-1] == last
+    # The user's own code, and neither the server's nor Python's import.
+    assert server.stderr.lines[0] == "Traceback (most recent call last):"
+    assert "/apps/broken/" in server.stderr.lines[1]
+    assert "importlib" not in server.stderr.text
 
 
 def test_module_with_a_syntax_error(launch: Start, tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("def app(:\n")
     server = ends(launch, 1, "wrong:app", "--app-dir", str(tmp_path), "--port", "0")
     assert server.stderr.lines[-1].startswith("SyntaxError: ")
+    assert server.stderr.lines[0].startswith(f'  File "{tmp_path}/wrong.py", line 1')
 
 
 @pytest.mark.parametrize(
@@ -411,3 +422,43 @@ def test_program_knows_its_environment(start: Start, tmp_path: Path) -> None:
         + "\nimport sys\n"
     )
     assert body(start("where:app", "--app-dir", str(tmp_path))) == sys.prefix.encode()
+
+
+# --- Where it is started from -----------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_closed_standard_streams(closed: str) -> None:
+    command = [*program(), APP, "--port", "0"]
+    with subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        cwd=TESTS,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if "running on" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 0, said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are text there")
+def test_an_argument_that_is_no_text() -> None:
+    done = subprocess.run(
+        [*map(os.fsencode, program()), b"m\xff:app"],
+        cwd=TESTS,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    said = done.stderr.decode()
+    assert said.startswith(
+        'ERROR:    Error loading ASGI app. Could not import module "m\ufffd".'
+    )
+    assert done.returncode == 3

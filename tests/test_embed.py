@@ -285,6 +285,38 @@ for name in {names!r}:
     assert run.report()
 
 
+COMPILED = """
+from importlib.util import MAGIC_NUMBER, cache_from_source
+import smolcorn.server as module
+
+cache = cache_from_source(module.__file__)
+try:
+    is_ours = module.__loader__.get_data(cache).startswith(MAGIC_NUMBER)
+except FileNotFoundError:
+    is_ours = None
+report["compiled"] = is_ours
+report["function"] = module.Server.run.__code__.co_filename == module.__file__
+report["asserts"] = bool(__debug__)
+"""
+
+
+def test_modules_are_carried_compiled(run: Run, venv: Venv) -> None:
+    venv(".venv")
+    run.app(COMPILED)
+    report = run.report()
+    assert report["compiled"] is True
+    assert report["function"] is True
+
+
+def test_other_compilations_are_made_of_the_source(run: Run, venv: Venv) -> None:
+    venv(".venv")
+    run.app(COMPILED)
+    run.variables["PYTHONOPTIMIZE"] = "1"
+    report = run.report()
+    assert (report["compiled"], report["asserts"]) == (None, False)
+    assert report["function"] is True
+
+
 def test_arguments_are_those_of_the_command_line(run: Run, venv: Venv) -> None:
     venv(".venv")
     argv = run.report("--root-path", "/é")["argv"]

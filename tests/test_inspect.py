@@ -51,6 +51,15 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
+def test_help() -> None:
+    done = subprocess.run(
+        [*program(), "inspect", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: smolcorn inspect PID [--watch SECONDS]\n\n")
+    assert done.stderr == ""
+
+
 def test_all_actors_are_shown(start: Start, placement: Placement) -> None:
     server = start(APP, *placement.options)
     with server.connect() as wire:

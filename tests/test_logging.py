@@ -220,6 +220,14 @@ def test_formatter_that_is_replaced(start: Start, placement: Placement) -> None:
     ]
 
 
+def test_method_of_all_loggers_that_is_replaced_at_import(
+    start: Start, placement: Placement
+) -> None:
+    server = start("apps.logged_by_others:app", *placement.options)
+    ask(server, get("/first"))
+    assert server.reported("seen") == "/first"
+
+
 def test_level_that_is_raised(start: Start, placement: Placement) -> None:
     server = start(APP, *placement.options)
     port = ask(server, get("/raise-level"))

@@ -63,7 +63,11 @@ def test_application_runs_in_the_main_thread(start: Start, threads: str) -> None
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("foo", 'Import string "foo" must be in format "<module>:<attribute>".'),
+        (
+            "foo",
+            'Import string "foo" must be in format "<module>:<attribute>". '
+            "The loops with a name are auto, asyncio, uvloop and none.",
+        ),
         ("no_such_module:loop", 'Could not import module "no_such_module".'),
         (
             "apps.loops:nope",

@@ -352,7 +352,7 @@ def test_options_of_reloading_without_it(launch: Start, project: Project) -> Non
         *("main:app", "--port", "0", "--reload-include", "*.html"), cwd=project.root
     ).wait_until_ready()
     assert server.stderr.lines[0] == (
-        "WARNING:  Current configuration will not reload as not all conditions are met, "
-        "please refer to documentation."
+        "WARNING:  Nothing will reload: --reload-dir, --reload-include and "
+        "--reload-exclude mean nothing without --reload."
     )
     assert answer(server) == "one"

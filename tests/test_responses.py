@@ -43,6 +43,20 @@ def test_known_length(server: Server) -> None:
         serves_on(wire)
 
 
+def test_each_call_is_a_message_of_its_own(server: Server) -> None:
+    """However long the application keeps the object that `send` returns."""
+    ticket = server.ticket()
+    for _ in range(2):
+        with server.connect() as wire:
+            response = wire.send(get(f"/calls?ticket={ticket}")).response()
+            assert (response.status, response.body) == (200, b"ok")
+        assert server.reported(ticket) is True
+        assert server.reported(ticket) == "cannot reuse already awaited send()"
+        assert server.reported(ticket) == (
+            "Unexpected ASGI message 'http.response.body' sent, after response already completed."
+        )
+
+
 def test_unknown_length_is_chunked(server: Server) -> None:
     with server.connect() as wire:
         response = wire.send(get("/stream")).response()

@@ -87,7 +87,8 @@ def test_run_turns_errors_into_exit_codes(
 ) -> None:
     done = run(tmp_path, f"smolcorn.run({call})")
     assert (done.returncode, done.stdout) == (status, "")
-    assert done.stderr.splitlines() == [line]
+    [found] = done.stderr.splitlines()
+    assert found.startswith(line)
 
 
 def test_main_is_the_command_line(tmp_path: Path) -> None:
@@ -309,4 +310,4 @@ def test_options_of_reload_without_it(program: Path) -> None:
         assert answer(tool.url()) == "one"
         assert tool.stop() == 0
     first = tool.stderr.text.splitlines()[0]
-    assert first.startswith("WARNING:  Current configuration will not reload")
+    assert first.startswith("WARNING:  Nothing will reload: ")

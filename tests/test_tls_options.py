@@ -191,6 +191,14 @@ def test_files_without_a_key(
     assert said == f"ERROR:    --ssl-keyfile: '{issued.keyfile}': {what}"
 
 
+def test_a_certificate_whose_key_is_not_named(launch: Start, issued: Issued) -> None:
+    said = refused(launch, "--ssl-certfile", str(issued.certfile))
+    assert said == (
+        f"ERROR:    --ssl-certfile: '{issued.certfile}': there is no private key in it; "
+        "--ssl-keyfile names another file for it"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"],

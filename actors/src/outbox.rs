@@ -141,6 +141,11 @@ impl Outbox {
         self.len_bytes == 0
     }
 
+    /// In how many slices and ranges of files the bytes are.
+    pub fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Gives the buffer at the end of the queue to `write`, which appends to it.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(

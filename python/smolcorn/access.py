@@ -8,22 +8,20 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from smolcorn.logging import ACCESS_FORMAT, AccessFormatter
+from smolcorn.logging import (
+    ACCESS_FORMAT,
+    CALL_HANDLERS,
+    EMIT,
+    HANDLE,
+    AccessFormatter,
+)
 
 _logger = logging.getLogger("uvicorn.access")
 
-# Instrumentation replaces these to see every record. Kept from before the application
-# was imported.
-_CALL_HANDLERS = logging.Logger.callHandlers
-_HANDLE = logging.Logger.handle
-_EMIT = logging.StreamHandler.emit
 
-
-@dataclass(frozen=True, slots=True)
-class NativePlan:
+class NativePlan(NamedTuple):
     """How the core writes access lines."""
 
     fd: int
@@ -71,9 +69,9 @@ def _only_handler(logger: logging.Logger) -> logging.StreamHandler[Any] | None:
     """The logger's one plain stream handler, if a record would meet nothing else."""
     plain = (
         type(logger) is logging.Logger
-        and logging.Logger.callHandlers is _CALL_HANDLERS
-        and logging.Logger.handle is _HANDLE
-        and logging.StreamHandler.emit is _EMIT
+        and logging.Logger.callHandlers is CALL_HANDLERS
+        and logging.Logger.handle is HANDLE
+        and logging.StreamHandler.emit is EMIT
         and logging.getLogRecordFactory() is logging.LogRecord
         and not logger.filters
         and not logger.propagate

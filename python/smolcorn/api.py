@@ -8,7 +8,6 @@ attributes may be changed until the server starts. The core checks them then.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import logging
 import os
@@ -18,11 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from smolcorn import environment, interfaces, loops, values, worker
+from smolcorn import environment, loops, values, worker
 from smolcorn.config import (
     LOGGING_CONFIG,
     LoggingSettings,
-    Settings,
     configure_logging,
 )
 from smolcorn.errors import (
@@ -33,14 +31,14 @@ from smolcorn.errors import (
     StartupError,
 )
 from smolcorn.options import Options, StrPath
+from smolcorn.server_config import ServerConfig
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from typing_extensions import Unpack
 
-    from smolcorn._core import Tls
-    from smolcorn.lifespan import Lifespan
+    from smolcorn.config import Settings
 
 App: TypeAlias = "Callable[..., Any] | str"
 Loop: TypeAlias = "str | loops.LoopFactory"
@@ -70,7 +68,7 @@ _FIRST = ("host", "port", "uds", "fd", "loop", "http", "http2", "ws")
 """Parameters that may be given by position, after the application."""
 
 
-class Config:
+class Config(ServerConfig):
     """The settings of a server. Every parameter is an attribute of the same name."""
 
     if TYPE_CHECKING:
@@ -79,9 +77,7 @@ class Config:
         port: int
         uds: StrPath | None
         fd: int | None
-        loop: Loop
         root_path: str
-        lifespan: Literal["auto", "on", "off"]
         workers: int
         reload: bool
         reload_dirs: list[Path]
@@ -92,11 +88,8 @@ class Config:
         backlog: int
         factory: bool
         limit_max_requests: int | None
-        timeout_notify: int
-        callback_notify: Callable[..., Any] | None
 
         # The other options are there too, and programs add attributes of their own.
-        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(
         self,
@@ -115,19 +108,12 @@ class Config:
 
         Raises ConfigError.
         """
+        super().__init__()
         given: dict[str, Any] = {**options}
         first = (host, port, uds, fd, loop, http, http2, ws)
         given.update(zip(_FIRST, first, strict=True))
         self.app = app
-        self.loaded = False
-        """Whether `load()` has found the application."""
-        self.loaded_app: Any = None
-        """The application as the server calls it. May be replaced until it starts."""
-        self.tls: Tls | None = None
-        """The certificates that a server shows, once one has started."""
         self._ssl: SSLContext | None = None
-        self._interface: interfaces.Interface = "asgi3"
-        self._settings: Settings | None = None
         self._given = _fill(self, given)
         self.configure_logging()
         self._complete()
@@ -137,24 +123,8 @@ class Config:
         }
         """What the attributes were before the program changed any."""
 
-    @classmethod
-    def of(cls, settings: Settings) -> Config:
-        """The configuration of a command line. It has those attributes that the life
-        of a server depends on."""
-        config = cls.__new__(cls)
-        fields = {name: getattr(settings, name) for name in settings.__slots__}
-        config.__dict__.update(_NOT_OPTIONS, **fields)
-        config._given, config._initial = {}, {}
-        config._interface = "asgi3"
-        config._settings = settings
-        config.loaded, config.loaded_app = False, None
-        config.tls = config._ssl = None
-        return config
-
     def settings(self) -> Settings:
         """What the core and the life of the server go by. Raises ConfigError."""
-        if self._settings is not None:
-            return self._settings
         from smolcorn import _core
 
         if self.ssl_context_factory is not None and self._ssl is None:
@@ -172,8 +142,7 @@ class Config:
             native = made.native.with_late_environment()
         except ValueError as error:
             raise ConfigError(str(error), EXIT_USAGE) from None
-        return dataclasses.replace(
-            made,
+        return made._replace(
             native=native,
             app=self.app,
             app_dir=self.app_dir,
@@ -184,9 +153,6 @@ class Config:
 
     def configure_logging(self) -> None:
         """Sets Python's logging up. Raises ConfigError."""
-        if self._settings is not None:
-            configure_logging(self._settings)
-            return
         configure_logging(
             LoggingSettings(
                 log_config=values.log_config(self.log_config),
@@ -195,30 +161,6 @@ class Config:
                 use_colors=self.use_colors,
             )
         )
-
-    def load(self) -> None:
-        """Imports the application and adapts it. Raises AppError or ConfigError, and
-        what the application's own module raises."""
-        assert not self.loaded, "The configuration has been loaded already."
-        self.loaded_app = self.load_app()
-        self.loaded = True
-
-    def load_app(self) -> Any:
-        """Returns the application as the server calls it."""
-        settings = self.settings()
-        if settings.app_dir is not None and settings.app_dir not in sys.path[:1]:
-            sys.path.insert(0, settings.app_dir)
-        application = interfaces.load_application(settings)
-        self._interface = application.interface
-        return application.served
-
-    @property
-    def lifespan_class(self) -> Callable[[Config], Lifespan]:
-        """What tells the application of start-up and shutdown."""
-        from smolcorn import lifespan
-
-        is_off = self.lifespan == "off"
-        return lifespan.LifespanOff if is_off else lifespan.LifespanOn
 
     @property
     def http_protocol_class(self) -> type:
@@ -237,15 +179,6 @@ class Config:
         if self.ws == "none" or self.interface == "wsgi":
             return None
         return self.ws if isinstance(self.ws, type) else AutoWebSocketsProtocol
-
-    @property
-    def application(self) -> interfaces.Application:
-        """What `load()` has found."""
-        return interfaces.prepared(self.loaded_app, self._interface)
-
-    def get_loop_factory(self) -> loops.LoopFactory:
-        """Returns what makes the event loop. Raises ConfigError."""
-        return loops.loop_factory(self.loop)
 
     def setup_event_loop(self) -> None:
         """Does nothing: `run()` makes the loop. For programs of older uvicorn."""
@@ -347,8 +280,8 @@ class Config:
         # Where several processes serve, the one above says it.
         if not self.use_subprocess and any(self.__dict__[name] for name in _OF_RELOAD):
             _logger.warning(
-                "Current configuration will not reload as not all conditions are met, "
-                "please refer to documentation."
+                "Nothing will reload: reload_dirs, reload_includes and reload_excludes "
+                "mean nothing without reload=True and an import string."
             )
 
     @contextlib.contextmanager

@@ -10,19 +10,24 @@ from typing import NoReturn
 
 def script() -> NoReturn:
     """The console script: a process that is for nothing else."""
-    _run(sys.argv[1:], may_become_other=True)
+    _run(None, may_become_other=True)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Runs a command line, by default that of this process, and exits with its
     status."""
-    _run(sys.argv[1:] if args is None else list(args), may_become_other=False)
+    _run(args, may_become_other=False)
 
 
-def _run(args: list[str], may_become_other: bool) -> NoReturn:
+def _run(args: Sequence[str] | None, may_become_other: bool) -> NoReturn:
     from smolcorn import _core
 
-    status = _core.main(args, may_become_other)
+    if args is None:
+        _open_standard_streams()
+        args = sys.argv[1:]
+    # Bytes that are no text in the locale's encoding arrive as lone surrogates.
+    words = [os.fsencode(word).decode("utf-8", "replace") for word in args]
+    status = _core.main(words, may_become_other)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -30,3 +35,16 @@ def _run(args: list[str], may_become_other: bool) -> NoReturn:
         # at exit and complain; now that flush has somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Opens those of descriptors 0, 1 and 2 with which the process was not born.
+    Sockets would get these numbers otherwise, and what is printed with them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest that is free, for those below it are open.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import copy
 import logging
-import logging.config
-from asyncio import AbstractEventLoop
+import sys
 from collections.abc import Callable, Mapping
-from configparser import RawConfigParser
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
 from smolcorn import log_config as log_files
 from smolcorn.errors import ConfigError
-from smolcorn.logging import ACCESS_FORMAT, DEFAULT_FORMAT, TRACE_LOG_LEVEL
+from smolcorn.logging import (
+    ACCESS_FORMAT,
+    DEFAULT_FORMAT,
+    TRACE_LOG_LEVEL,
+    AccessFormatter,
+    ColourizedFormatter,
+    DefaultFormatter,
+)
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from configparser import RawConfigParser
+
     from smolcorn._core import NativeConfig
 
 LifespanMode: TypeAlias = Literal["auto", "on", "off"]
@@ -68,8 +75,7 @@ DEFAULT_LOGGING = copy.deepcopy(LOGGING_CONFIG)
 """The same as nobody has edited it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What the life cycle must know. The command line fills it; defaults are set there.
 
     Everything about sockets, connections and requests is in `native`.
@@ -125,8 +131,7 @@ class Settings:
     """None: if standard output is a terminal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggingSettings:
+class LoggingSettings(NamedTuple):
     """Those fields of `Settings` that are about logging."""
 
     log_config: str | Mapping[str, Any] | RawConfigParser | Literal[False] | None
@@ -158,6 +163,12 @@ def configure_logging(settings: Settings | LoggingSettings) -> None:
 def _apply(
     config: Mapping[str, Any] | RawConfigParser, use_colors: bool | None
 ) -> None:
+    if config == DEFAULT_LOGGING and "logging.config" not in sys.modules:
+        _apply_default(use_colors)
+        return
+    import logging.config
+    from configparser import RawConfigParser
+
     if isinstance(config, RawConfigParser):
         logging.config.fileConfig(config, disable_existing_loggers=False)
         return
@@ -165,6 +176,37 @@ def _apply(
     if use_colors is not None:
         log_files.set_colors(changed, use_colors)
     logging.config.dictConfig(changed)
+
+
+def _apply_default(use_colors: bool | None) -> None:
+    """Does what `logging.config` does with DEFAULT_LOGGING. That module would take more
+    time than a server's own modules: it imports what logs over networks and to files."""
+    own = _handler("default", sys.stderr, DefaultFormatter, DEFAULT_FORMAT, use_colors)
+    access = _handler("access", sys.stdout, AccessFormatter, ACCESS_FORMAT, use_colors)
+    for name, handlers in (
+        ("uvicorn", [own]),
+        ("uvicorn.error", []),
+        ("uvicorn.access", [access]),
+    ):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = handlers
+        logger.disabled = False
+        if handlers:
+            logger.propagate = False
+
+
+def _handler(
+    name: str,
+    stream: TextIO,
+    formatter: type[ColourizedFormatter],
+    text: str,
+    use_colors: bool | None,
+) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.name = name
+    handler.setFormatter(formatter(text, use_colors=use_colors))
+    return handler
 
 
 def _level_number(level: str | int | None) -> int | None:

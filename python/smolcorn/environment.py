@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ def complete(settings: Settings) -> Settings:
         native = settings.native.with_late_environment()
     except ValueError as error:
         raise ConfigError(str(error), EXIT_USAGE) from None
-    return dataclasses.replace(settings, native=native)
+    return settings._replace(native=native)
 
 
 def load_files(paths: Iterable[str]) -> None:

@@ -11,14 +11,21 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from smolcorn import trace
-from smolcorn.config import Settings
 from smolcorn.errors import EXIT_STARTUP, AppError
 from smolcorn.importer import ImportFromStringError, import_from_string
-from smolcorn.types import ASGI2Application, ASGI3Application, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from smolcorn.config import Settings
+    from smolcorn.types import (
+        ASGI2Application,
+        ASGI3Application,
+        Receive,
+        Scope,
+        Send,
+    )
 
 Interface: TypeAlias = Literal["asgi3", "asgi2", "wsgi"]
 
@@ -46,8 +53,7 @@ _WSGI_CLASSES = {
 _logger = logging.getLogger("uvicorn.error")
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(NamedTuple):
     """An application, ready to be served."""
 
     call: ASGI3Application
@@ -90,9 +96,19 @@ def load_application(settings: Settings) -> Application:
     try:
         found = import_from_string(settings.app)
     except ImportFromStringError as error:
-        raise AppError(f"Error loading ASGI app. {error}", EXIT_STARTUP) from error
+        from smolcorn import hints
+
+        hint = hints.of(error, str(settings.app), settings.app_dir)
+        raise AppError(
+            f"Error loading ASGI app. {error}{hint}", EXIT_STARTUP
+        ) from error
     if settings.factory:
         found = _call_factory(found)
+        if not callable(found):
+            raise AppError(
+                f'ASGI app factory "{name}" must return an application: '
+                f"it returned an object of type {_type(found)}."
+            )
     elif _may_be_factory(found) and not (
         # A decorator that takes anything: it was said what it is called with.
         settings.interface == "wsgi" and _takes_two(found)
@@ -161,14 +177,25 @@ def _call_factory(factory: Any) -> Any:
     try:
         return factory()
     except TypeError as error:
-        raise _factory_error(error) from error
+        raise _factory_error(error, _is_no_factory(factory)) from error
 
 
-def _factory_error(error: TypeError) -> AppError:
+def _is_no_factory(app: Any) -> bool:
+    """True for what is called as an application is, and cannot be without arguments."""
+    signatures = list(_signatures(app)) if callable(app) else []
+    return any(_accepts(signature, 3) for signature in signatures) and not any(
+        _accepts(signature, 0) for signature in signatures
+    )
+
+
+def _factory_error(error: TypeError, is_application: bool = False) -> AppError:
     """Says why the factory failed; and where, if that was in the factory's own code."""
+    hint = ". It looks like an application; start without '--factory'"
     if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
         _logger.debug("Exception in ASGI app factory\n", exc_info=error)
-    return AppError(f"Error loading ASGI app factory: {error}", EXIT_STARTUP)
+    return AppError(
+        f"Error loading ASGI app factory: {error}{hint * is_application}", EXIT_STARTUP
+    )
 
 
 def _may_be_factory(app: Any) -> bool:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from smolcorn import worker
 from smolcorn.config import LifespanMode
 from smolcorn.interfaces import Application
-from smolcorn.types import Message
 
 if TYPE_CHECKING:
-    from smolcorn.api import Config
+    from smolcorn.server_config import ServerConfig
+    from smolcorn.types import Message
 
 _ANSWERS = {
     "lifespan.startup.complete",
@@ -226,7 +226,7 @@ class Lifespan:
 class LifespanOn(Lifespan):
     """That of a configuration, which it loads if nobody has."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ServerConfig) -> None:
         if not config.loaded:
             config.load()
         super().__init__(config.application, config.lifespan)
@@ -235,6 +235,6 @@ class LifespanOn(Lifespan):
 class LifespanOff(LifespanOn):
     """The same where the application is told nothing."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ServerConfig) -> None:
         super().__init__(config)
         self._mode = "off"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import urllib.parse
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +85,8 @@ def _url(scheme: str, bound: socket.socket, description: str) -> str:
     name = bound.getsockname()
     if bound.family not in (socket.AF_INET, socket.AF_INET6):
         # The path is known from its description: our own were moved there.
+        import urllib.parse
+
         path = description.removeprefix("unix ").removeprefix("socket ")
         return f"{scheme}+unix://{urllib.parse.quote(path, safe='')}"
     host, port = str(name[0]), name[1]

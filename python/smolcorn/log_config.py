@@ -6,16 +6,17 @@ and those names mean ours, whether uvicorn is installed or not.
 
 from __future__ import annotations
 
-import configparser
-import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from configparser import RawConfigParser
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smolcorn.errors import ConfigError
+
+# What reads a kind of file is imported with the first such file: most servers have none.
+if TYPE_CHECKING:
+    from configparser import RawConfigParser
 
 _OWN_CLASSES = {
     f"uvicorn.logging.{name}": f"smolcorn.logging.{name}"
@@ -25,9 +26,9 @@ _OWN_CLASSES = {
 
 def read(path: str) -> Mapping[str, Any] | RawConfigParser:
     """Returns the file's configuration in the form that `logging.config` takes."""
-    suffix = Path(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     if suffix == ".json":
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
+        config = _read_json(path)
     elif suffix in (".yaml", ".yml"):
         config = _read_yaml(path)
     elif suffix == ".toml":
@@ -84,6 +85,17 @@ def _one_line(error: BaseException) -> str:
     return ": ".join(told)
 
 
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _read_json(path: str) -> Any:
+    import json
+
+    return json.loads(_text(path))
+
+
 def _read_yaml(path: str) -> Any:
     try:
         import yaml
@@ -91,7 +103,7 @@ def _read_yaml(path: str) -> Any:
         raise ConfigError(
             "Install the PyYAML package to use `--log-config` with YAML files."
         ) from None
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml.safe_load(_text(path))
 
 
 def _read_toml(path: str) -> Any:
@@ -105,12 +117,14 @@ def _read_toml(path: str) -> Any:
                 "Install the tomli package, or use Python 3.11 or newer, "
                 "to use `--log-config` with TOML files."
             ) from None
-    return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    return tomllib.loads(_text(path))
 
 
 def _read_ini(path: str) -> RawConfigParser:
+    import configparser
+
     parser = configparser.ConfigParser()
-    parser.read_string(Path(path).read_text(encoding="utf-8"), source=path)
+    parser.read_string(_text(path), source=path)
     if not parser.sections():
         raise ValueError("it is empty")
     for section in parser.sections():

@@ -7,8 +7,9 @@ uvicorn's, because logging configurations name them.
 from __future__ import annotations
 
 import copy
-import http
+import functools
 import logging
+import os
 import sys
 from typing import Literal, cast
 
@@ -21,10 +22,11 @@ DEFAULT_FORMAT = "%(levelprefix)s %(message)s"
 ACCESS_FORMAT = '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s'
 """Format of access lines."""
 
-STATUS_PHRASES: dict[int, str] = {
-    status.value: status.phrase for status in http.HTTPStatus
-}
-"""Reason phrases; Python's own, which differ a little between its versions."""
+# Instrumentation replaces these to see every record. Kept here, because this module is
+# imported before the application.
+CALL_HANDLERS = logging.Logger.callHandlers
+HANDLE = logging.Logger.handle
+EMIT = logging.StreamHandler.emit
 
 _PREFIX_COLUMNS = 8
 _BOLD = 1
@@ -37,6 +39,26 @@ _LEVEL_COLOURS = {
     logging.CRITICAL: 91,
 }
 _STATUS_CLASS_COLOURS = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
+
+
+def shows_colours() -> bool:
+    """Whether lines are coloured when nobody has said: as NO_COLOR or FORCE_COLOR ask
+    for, and else if standard output is a terminal, whatever stream a handler has."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    # A process may have no standard output at all.
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+@functools.cache
+def reason_phrases() -> dict[int, str]:
+    """Those that Python knows, which differ a little between its versions."""
+    # Most servers need them never: the core writes their access lines.
+    import http
+
+    return {status.value: status.phrase for status in http.HTTPStatus}
 
 
 def style(text: str, code: int | None) -> str:
@@ -69,8 +91,7 @@ class ColourizedFormatter(logging.Formatter):
         style: Literal["%", "{", "$"] = "%",
         use_colors: bool | None = None,
     ) -> None:
-        # None: as standard output can show them, whatever stream the handler has.
-        self.use_colors = sys.stdout.isatty() if use_colors is None else use_colors
+        self.use_colors = shows_colours() if use_colors is None else use_colors
         super().__init__(fmt=fmt, datefmt=datefmt, style=style)
 
     def color_level_name(self, level_name: str, level_no: int) -> str:
@@ -109,7 +130,7 @@ class AccessFormatter(ColourizedFormatter):
 
     def get_status_code(self, status_code: int) -> str:
         """Returns the status with its phrase, in the colour of its class."""
-        text = f"{status_code} {STATUS_PHRASES.get(status_code, '')}"
+        text = f"{status_code} {reason_phrases().get(status_code, '')}"
         if not self.use_colors:
             return text
         return style(text, _STATUS_CLASS_COLOURS.get(status_code // 100))

@@ -89,8 +89,11 @@ def _custom_loop(import_str: str) -> LoopFactory:
     try:
         factory = import_from_string(import_str)
     except ImportFromStringError as error:
+        known = " The loops with a name are auto, asyncio, uvloop and none."
         raise ConfigError(
-            f"Error loading custom loop setup function. {error}", EXIT_STARTUP
+            "Error loading custom loop setup function. "
+            f"{error}{known * (error.missing == 'format')}",
+            EXIT_STARTUP,
         ) from error
     if not callable(factory):
         raise ConfigError(

@@ -24,19 +24,19 @@ from smolcorn import worker
 
 if TYPE_CHECKING:
     from smolcorn._core import Template
-    from smolcorn.api import Config
+    from smolcorn.server_config import ServerConfig
 
 _logger = logging.getLogger("uvicorn.error")
 
 
-def fork_workers(config: Config) -> None:
-    """In a template it imports the application and forks workers, and returns in each
-    of them, and nowhere else. In every other process it returns at once.
+def fork_workers(config: ServerConfig) -> None:
+    """Imports the application and forks workers: this process is the template. Returns
+    in each of them, and nowhere else.
 
     Raises what `Config.load()` raises.
     """
-    if (template := worker.template()) is None:
-        return
+    template = worker.template()
+    assert template is not None
     with _uncollected():
         config.load()
         # What a worker needs beside the application.

@@ -12,11 +12,12 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from smolcorn import environment, preload, worker
+from smolcorn import environment, worker
 from smolcorn.errors import EXIT_ERROR, EXIT_OK, StartupError
+from smolcorn.server import Server
+from smolcorn.server_config import ServerConfig, SettledConfig
 
 if TYPE_CHECKING:
-    from smolcorn.api import Config
     from smolcorn.config import Settings
 
 _logger = logging.getLogger("uvicorn.error")
@@ -28,15 +29,13 @@ def run(settings: Settings) -> int:
     After SIGTERM it does not return: the process dies of the signal when all is done,
     unless somebody handles it.
     """
-    from smolcorn.api import Config
-
     worker.join()
     worker.await_turn()
     if status := _attempt(worker.enter_program):
         return status
     if settings.app_dir is not None:
         sys.path.insert(0, settings.app_dir)
-    config = Config.of(settings)
+    config = SettledConfig(settings)
     try:
         config.configure_logging()
     except StartupError as error:
@@ -48,18 +47,19 @@ def run(settings: Settings) -> int:
         settings = environment.complete(settings)
     except StartupError as error:
         return report(error)
-    return run_config(Config.of(settings))
+    return run_config(SettledConfig(settings))
 
 
-def run_config(config: Config) -> int:
+def run_config(config: ServerConfig) -> int:
     """Serves in this process, and returns the exit status."""
-    from smolcorn.server import Server
-
     server = Server(config)
     server.owns_process = True
 
     def live() -> None:
-        preload.fork_workers(config)
+        if worker.template() is not None:
+            from smolcorn import preload
+
+            preload.fork_workers(config)
         server.run()
 
     return _attempt(live)
@@ -77,9 +77,12 @@ def _attempt(work: Callable[[], None]) -> int:
         worker.report_failure(traceback.format_exc())
         return _status_of(error)
     except Exception as error:
+        from smolcorn.hints import without_our_frames
+
+        without_our_frames(error)
         if worker.may_complain():
             sys.excepthook(type(error), error, error.__traceback__)
-        worker.report_failure(traceback.format_exc())
+        worker.report_failure("".join(traceback.format_exception(error)))
         return EXIT_ERROR
     return EXIT_OK
 

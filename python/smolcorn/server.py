@@ -13,7 +13,6 @@ import contextlib
 import functools
 import logging
 import os
-import random
 import signal
 import socket
 import time
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from smolcorn._core import Engine
-    from smolcorn.api import Config
     from smolcorn.config import Settings
     from smolcorn.lifespan import Lifespan
+    from smolcorn.server_config import ServerConfig
 
 TICK_SECONDS = 0.1
 """Between two calls of `on_tick()`, where somebody wants them."""
@@ -45,7 +44,7 @@ _logger = logging.getLogger("uvicorn.error")
 class Server:
     """Serves one application once."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.started = False
         """Connections are, or were, accepted."""
@@ -102,6 +101,8 @@ class Server:
         limit = settings.limit_max_requests
         if limit is None:
             return None
+        import random
+
         return limit + random.randint(0, settings.limit_max_requests_jitter)
 
     @property

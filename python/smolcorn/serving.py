@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import gc
 import logging
 import socket
@@ -24,9 +23,9 @@ from smolcorn.logging import bold
 
 if TYPE_CHECKING:
     from smolcorn._core import Engine, Socket
-    from smolcorn.api import Config
     from smolcorn.config import Settings
     from smolcorn.lifespan import Lifespan
+    from smolcorn.server_config import ServerConfig
 
 _logger = logging.getLogger("uvicorn.error")
 
@@ -39,7 +38,7 @@ class Serving:
 
     def __init__(
         self,
-        config: Config,
+        config: ServerConfig,
         settings: Settings,
         limit_max_requests: int | None,
         *,
@@ -147,8 +146,7 @@ class Serving:
 
     def _resolved(self) -> Settings:
         """The settings with everything resolved that the core need not know about."""
-        return dataclasses.replace(
-            self.settings,
+        return self.settings._replace(
             interface=self._config.application.interface,
             limit_max_requests=self._limit_max_requests,
             limit_max_requests_jitter=0,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smolcorn.logging import TRACE_LOG_LEVEL
-from smolcorn.types import ASGI3Application, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from smolcorn.types import ASGI3Application, Message, Receive, Scope, Send
 
 _logger = logging.getLogger("uvicorn.asgi")
 

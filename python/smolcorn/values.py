@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from configparser import ConfigParser, RawConfigParser
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from smolcorn.config import DEFAULT_LOGGING, LOG_LEVELS
 from smolcorn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from configparser import RawConfigParser
 
 _FOREVER = "4294967295"
 """The longest time that the core takes, seconds."""
@@ -75,6 +75,8 @@ def log_config(
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if hasattr(value, "read"):
+        from configparser import ConfigParser
+
         parser = ConfigParser()
         parser.read_file(value)
         return parser
@@ -87,6 +89,9 @@ def json_file(config: Any) -> Iterator[str | None]:
     if config is False or config == DEFAULT_LOGGING:
         yield None
         return
+    import json
+    import tempfile
+
     try:
         text = json.dumps(config)
     except TypeError as error:

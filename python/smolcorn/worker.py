@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import json
 import logging
 import os
 import signal
@@ -76,6 +75,7 @@ def is_importing() -> bool:
 @contextlib.contextmanager
 def program_handed_on() -> Iterator[None]:
     """Workers that are started inside are like this process: see `enter_program`."""
+    import json
     from multiprocessing import spawn
 
     data = spawn.get_preparation_data("smolcorn-worker")
@@ -93,6 +93,7 @@ def enter_program() -> None:
     expect. Raises what that module raises."""
     is_ours = current() is not None or template() is not None
     if is_ours and _program is not None:
+        import json
         from multiprocessing import spawn
 
         spawn.prepare(json.loads(_program))
@@ -123,7 +124,8 @@ def await_turn() -> None:
 def report_failure(text: str) -> None:
     """Tells the supervisor, if there is one, why the application cannot start."""
     if (worker := current()) is not None:
-        worker.failed(text)
+        # Names of files may hold bytes that are no text, as lone surrogates.
+        worker.failed(text.encode("utf-8", "replace").decode())
 
 
 def patience_of(seconds: float) -> float:

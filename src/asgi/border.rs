@@ -27,7 +27,10 @@ use crate::asgi::conversation::Conversation;
 use crate::asgi::exchange::{Exchange, LoggedRequest, Outcome};
 use crate::asgi::gil_cell::GilCell;
 use crate::asgi::lent::ReleaseAddress;
+use crate::asgi::receive::ReceiveCall;
 use crate::asgi::scope::ScopeMaker;
+use crate::asgi::send::SendCall;
+use crate::asgi::spare::Spare;
 use crate::asgi::waiter::Resumption;
 use crate::http::StreamId;
 use crate::http::response::ResponseHead;
@@ -125,6 +128,10 @@ pub struct Border {
     collecting: GilCell<bool>,
     /// Those tasks.
     resumptions: GilCell<Vec<Resumption>>,
+    /// For the next call of `send()`.
+    pub send_calls: Spare<SendCall>,
+    /// For the next call of `receive()`.
+    pub receive_calls: Spare<ReceiveCall>,
 }
 
 impl Border {
@@ -187,6 +194,8 @@ impl Border {
             stepping: GilCell::default(),
             collecting: GilCell::default(),
             resumptions: GilCell::default(),
+            send_calls: Spare::default(),
+            receive_calls: Spare::default(),
         })
     }
 

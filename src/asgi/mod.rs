@@ -11,6 +11,7 @@
 //!   conversation.rs   either of the two, for those that need not know which
 //!
 //!   waiter.rs   what send() and receive() wait on;   gil_cell.rs   where all keep their state
+//!   spare.rs    the objects that send() and receive() return, used again
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
 //!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
@@ -31,6 +32,7 @@ pub mod methods;
 pub mod receive;
 pub mod scope;
 pub mod send;
+pub mod spare;
 pub mod tls;
 pub mod waiter;
 pub mod websocket;

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::awaitable::{self, Step};
 use super::conversation::Conversation;
 use super::gil_cell::{GilCell, Guard};
+use super::spare::Reusable;
 use crate::trace::work::{Wait, waits_for};
 
 /// One call of `receive()`. It takes its message in the step in which it returns it, so that a
@@ -15,14 +16,22 @@ pub struct ReceiveCall {
     conversation: GilCell<Option<Conversation>>,
 }
 
-impl ReceiveCall {
+impl Reusable for ReceiveCall {
+    type State = Conversation;
+
     /// A call that has not begun.
-    pub fn new(conversation: Conversation) -> ReceiveCall {
+    fn new(conversation: Conversation) -> ReceiveCall {
         ReceiveCall {
             conversation: GilCell::new(Some(conversation)),
         }
     }
 
+    fn state(&self) -> &GilCell<Option<Conversation>> {
+        &self.conversation
+    }
+}
+
+impl ReceiveCall {
     fn conversation<'a>(&'a self, py: Python<'a>) -> Guard<'a, Option<Conversation>> {
         self.conversation.borrow(py)
     }

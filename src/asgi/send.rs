@@ -8,6 +8,7 @@ use super::conversation::Conversation;
 use super::exchange::Sent;
 use super::gil_cell::{GilCell, Guard};
 use super::receive::already_awaited;
+use super::spare::Reusable;
 use crate::trace::work::{Wait, waits_for};
 
 /// One call of `send()`. The message is looked at when the coroutine is first run, as with any
@@ -17,14 +18,22 @@ pub struct SendCall {
     call: GilCell<Option<(Conversation, Py<PyAny>)>>,
 }
 
-impl SendCall {
+impl Reusable for SendCall {
+    type State = (Conversation, Py<PyAny>);
+
     /// A call that has not begun.
-    pub fn new(conversation: Conversation, message: Py<PyAny>) -> SendCall {
+    fn new(call: (Conversation, Py<PyAny>)) -> SendCall {
         SendCall {
-            call: GilCell::new(Some((conversation, message))),
+            call: GilCell::new(Some(call)),
         }
     }
 
+    fn state(&self) -> &GilCell<Option<(Conversation, Py<PyAny>)>> {
+        &self.call
+    }
+}
+
+impl SendCall {
     fn call<'a>(&'a self, py: Python<'a>) -> Guard<'a, Option<(Conversation, Py<PyAny>)>> {
         self.call.borrow(py)
     }

@@ -159,8 +159,8 @@ pub fn warn(config: &Config) {
     let is_unused = !config.reload.enabled && config.reload.asked != Asked::default();
     if is_unused && !worker::is_wanted() {
         Log::new(config).warning(
-            "Current configuration will not reload as not all conditions are met, please refer to \
-             documentation.",
+            "Nothing will reload: --reload-dir, --reload-include and --reload-exclude mean nothing \
+             without --reload.",
         );
     }
 }

@@ -81,7 +81,7 @@ impl Surroundings<'_> {
         self.examine(&candidate)
     }
 
-    /// The candidate that `--python` names.
+    /// The candidate that `--python` names, or its variable.
     fn named(&self, python: &Path) -> Result<Candidate, String> {
         let path = self.directory.join(python);
         let found = if path.is_dir() {
@@ -94,11 +94,14 @@ impl Surroundings<'_> {
         } else {
             None
         };
+        let is_variables = |value: OsString| value == python.as_os_str();
+        let named_by = if (self.variable)("SMOLCORN_PYTHON").is_some_and(is_variables) {
+            "SMOLCORN_PYTHON"
+        } else {
+            "--python"
+        };
         match found {
-            Some(python) => Ok(Candidate {
-                python,
-                named_by: "--python",
-            }),
+            Some(python) => Ok(Candidate { python, named_by }),
             None => Err(format!(
                 "No Python interpreter or environment is at {}",
                 path.display()

@@ -363,6 +363,8 @@ impl Engine {
             }
         }
         self.border.set_turn(py, None);
+        self.border.send_calls.clear(py);
+        self.border.receive_calls.clear(py);
         self.border.access.close(py);
         Ok(())
     }

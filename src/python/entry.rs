@@ -22,21 +22,30 @@ use crate::responder;
 pub fn serve(py: Python<'_>, config: &Config) -> PyResult<i32> {
     #[cfg(unix)]
     worker::join(py, config.graceful_shutdown_timeout)?;
+    let process = import_server(py)?;
     let settings = settings::to_python(py, config)?;
-    py.import("smolcorn.process")?
-        .call_method1("run", (settings,))?
-        .extract()
+    process.call_method1("run", (settings,))?.extract()
+}
+
+/// Imports what every server needs, before the application. None of it is ever garbage: Python's
+/// collector rests meanwhile, and looks at nothing of it afterwards.
+fn import_server(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let gc = py.import("gc")?;
+    if !gc.call_method0("isenabled")?.is_truthy()? {
+        return py.import("smolcorn.process");
+    }
+    gc.call_method0("disable")?;
+    let process = py.import("smolcorn.process");
+    gc.call_method0("freeze")?;
+    gc.call_method0("enable")?;
+    process
 }
 
 /// Does what the command line `argv` says, and returns the exit code. Where `may_become_other`, a
 /// process that is to be the parent of others becomes a program without Python.
 pub fn command_line(py: Python<'_>, argv: &[String], may_become_other: bool) -> PyResult<i32> {
-    let platform = py.import("platform")?;
-    let interpreter = format!(
-        "{} {}",
-        platform.call_method0("python_implementation")?,
-        platform.call_method0("python_version")?
-    );
+    let number = Python::version_str().split(' ').next().unwrap_or_default();
+    let interpreter = format!("CPython {number}");
     let program = Program {
         name: "smolcorn",
         interpreter: &interpreter,

@@ -28,6 +28,24 @@ async def plain(scope: Scope, receive: Receive, send: Send) -> None:
     await send(body(b"ok"))
 
 
+@app.route("/calls")
+async def calls(scope: Scope, receive: Receive, send: Send) -> None:
+    """Calls of `send` that are dropped, kept, and awaited in another order than they were made."""
+    dropped: Any = send(start(500))
+    del dropped
+    second: Any = send(body(b"ok"))
+    never: Any = send(body(b"never"))
+    await send(start(200, OK))
+    await second
+    report(scope, second is not never)
+    kept = [second, never, send(body())]
+    for call in (second, kept[2]):
+        try:
+            await call
+        except RuntimeError as error:
+            report(scope, str(error))
+
+
 @app.route("/minimal")
 async def minimal(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200})

@@ -101,10 +101,31 @@ def test_other_formats_and_styles() -> None:
 def test_colours_follow_standard_output(
     tty: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
     assert DefaultFormatter(DEFAULT_FORMAT).use_colors is tty
     assert ColourizedFormatter().use_colors is tty
     assert AccessFormatter(use_colors=not tty).use_colors is not tty
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_variables_say_whether_there_are_colours(
+    tty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert DefaultFormatter(DEFAULT_FORMAT).use_colors
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not DefaultFormatter(DEFAULT_FORMAT).use_colors
+    assert DefaultFormatter(DEFAULT_FORMAT, use_colors=True).use_colors
+
+
+def test_no_standard_output_has_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", None)
+    assert not DefaultFormatter(DEFAULT_FORMAT).use_colors
 
 
 def test_subclasses_choose_the_colour_of_a_level() -> None:

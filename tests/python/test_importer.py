@@ -52,6 +52,12 @@ def test_a_missing_import_of_the_module_itself_passes_through(
         import_from_string("imp_inner:app")
 
 
+def test_a_missing_package_around_the_module() -> None:
+    with pytest.raises(ImportFromStringError) as caught:
+        import_from_string("nomod_at_all.inner:app")
+    assert str(caught.value) == 'Could not import module "nomod_at_all.inner".'
+
+
 def test_what_the_module_raises_passes_through(write_module: Any) -> None:
     write_module("imp_raises", "1 / 0\n")
     with pytest.raises(ZeroDivisionError):

@@ -373,7 +373,8 @@ def test_an_application_given_as_factory(logs: Lines) -> None:
         load("coroutine_function", factory=True)
     assert str(caught.value) == (
         "Error loading ASGI app factory: coroutine_function() missing 3 required "
-        "positional arguments: 'scope', 'receive', and 'send'"
+        "positional arguments: 'scope', 'receive', and 'send'. "
+        "It looks like an application; start without '--factory'"
     )
     assert caught.value.exit_code == 3
     assert logs.lines == []
@@ -401,7 +402,8 @@ def test_import_errors() -> None:
     with pytest.raises(StartupError) as caught:
         load("nope")
     assert str(caught.value) == (
-        f'Error loading ASGI app. Attribute "nope" not found in module "{__name__}".'
+        f'Error loading ASGI app. Attribute "nope" not found in module "{__name__}". '
+        f'Did you mean "{__name__}:wsgi"?'
     )
     assert caught.value.exit_code == 3
 

@@ -11,7 +11,7 @@ import pytest
 from smolcorn import config
 from smolcorn.config import configure_logging
 from smolcorn.errors import StartupError
-from smolcorn.logging import AccessFormatter, DefaultFormatter
+from smolcorn.logging import AccessFormatter, ColourizedFormatter, DefaultFormatter
 
 from .fake_core import settings
 
@@ -253,3 +253,54 @@ def test_missing_parsers(
     path.write_text("")
     with pytest.raises(StartupError, match=f"Install the {what} package"):
         configure_logging(settings(log_config=str(path)))
+
+
+def look(logger: logging.Logger) -> dict[str, Any]:
+    """What a configuration sets of a logger."""
+    return {
+        "level": logger.level,
+        "propagate": logger.propagate,
+        "disabled": logger.disabled,
+        "handlers": [
+            (type(handler), handler.name, handler.level, vars(handler)["stream"])
+            for handler in logger.handlers
+        ],
+        "formatters": [
+            (type(formatter), formatter._fmt, formatter.datefmt, formatter.use_colors)
+            for handler in logger.handlers
+            if isinstance(formatter := handler.formatter, ColourizedFormatter)
+        ],
+    }
+
+
+@pytest.mark.parametrize("use_colors", [None, True, False])
+def test_the_default_is_what_logging_config_makes_of_it(
+    use_colors: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import logging.config
+
+    looks = []
+    for is_there in (True, False):
+        for logger in (SERVER, ERROR, ACCESS):
+            logger.handlers = [logging.NullHandler()]
+            logger.propagate = logger is not ERROR
+            logger.level, logger.disabled = logging.ERROR, True
+        if not is_there:
+            # Who has not imported it goes another way.
+            monkeypatch.delitem(sys.modules, "logging.config")
+        configure_logging(settings(use_colors=use_colors))
+        assert ("logging.config" in sys.modules) == is_there
+        looks.append([look(logger) for logger in (SERVER, ERROR, ACCESS)])
+    assert looks[0] == looks[1]
+    assert [len(each["formatters"]) for each in looks[0]] == [1, 0, 1]
+
+
+def test_a_default_that_somebody_has_edited_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import logging.config
+
+    monkeypatch.delitem(sys.modules, "logging.config")
+    monkeypatch.setitem(config.LOGGING_CONFIG["loggers"]["uvicorn"], "level", "ERROR")
+    configure_logging(settings())
+    assert SERVER.level == logging.ERROR

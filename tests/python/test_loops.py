@@ -49,7 +49,11 @@ def test_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("foo", 'Import string "foo" must be in format "<module>:<attribute>".'),
+        (
+            "foo",
+            'Import string "foo" must be in format "<module>:<attribute>". '
+            "The loops with a name are auto, asyncio, uvloop and none.",
+        ),
         ("nomod:foo", 'Could not import module "nomod".'),
         ("os:nope", 'Attribute "nope" not found in module "os".'),
         ("os:sep", '"os:sep" is not callable.'),

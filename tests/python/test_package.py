@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -68,3 +69,41 @@ def test_settings_do_not_change() -> None:
         made.loop = "uvloop"
     with pytest.raises((AttributeError, TypeError)):
         made.lop = "uvloop"
+
+
+ROOT = Path(__file__).parents[2]
+UNNAMED = {"mod.rs", "lib.rs", "tests.rs", "testing.rs", "__init__.py"}
+"""Of these a folder's line speaks."""
+
+
+def test_the_map_names_every_file() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = page.partition("\n## The map\n")[2].partition("\n## ")[0]
+    words = set(re.findall(r"[\w./]+", shown))
+    names = {word.rpartition("/")[2] for word in words} | words
+    missing = []
+    for folder in ("src", "actors/src", "python/smolcorn"):
+        for path in (ROOT / folder).rglob("*"):
+            inner = path.relative_to(ROOT).parts
+            if "tests" in inner or "compat" in inner or "__pycache__" in inner:
+                continue
+            if path.suffix in (".rs", ".py") and path.name not in UNNAMED:
+                if path.name not in names:
+                    missing.append("/".join(inner))
+    assert missing == []
+
+
+def test_every_file_of_the_map_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = page.partition("\n## The map\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"(?:\w+/)*\w+\.(?:rs|py)\b", shown))
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("src", "actors/src", "python/smolcorn")
+        for path in (ROOT / folder).rglob("*.*")
+    }
+    assert [
+        name
+        for name in sorted(named)
+        if not any(f"/{file}".endswith(f"/{name}") for file in files)
+    ] == []

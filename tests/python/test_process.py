@@ -170,7 +170,7 @@ def test_the_status_of_a_failed_start(servers: list[Server]) -> None:
     assert status == 3
     assert lines == [
         'ERROR:    Error loading ASGI app. Attribute "nope" not found in module '
-        '"process_app".',
+        '"process_app". Did you mean "process_app:app"?',
         "run returned",
     ]
 

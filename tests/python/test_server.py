@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from smolcorn import draining, loops, process
-from smolcorn.api import Config
 from smolcorn.errors import StartupError
 from smolcorn.interfaces import Application
 from smolcorn.server import Server
+from smolcorn.server_config import SettledConfig
 
 from .conftest import Lines
 from .fake_core import Core, Engine, Socket, settings
@@ -125,7 +125,7 @@ def made(
     factory: loops.LoopFactory, application: Application = APP, **options: Any
 ) -> Server:
     """A server whose application is there already."""
-    config = Config.of(settings(loop=factory, **options))
+    config = SettledConfig(settings(loop=factory, **options))
     config.loaded, config.loaded_app = True, application.call
     config._interface = application.interface
     return Server(config)
@@ -536,7 +536,7 @@ async def serving(core: type[Core]) -> tuple[Server, asyncio.Task[None]]:
     """A server on the running loop that has started, or ended before it could."""
     ready = asyncio.Event()
     core.prepare = on_start(soon(ready.set))
-    one = Server(Config.of(settings(f"{__name__}:app")))
+    one = Server(SettledConfig(settings(f"{__name__}:app")))
     task = asyncio.create_task(one.serve())
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -643,12 +643,14 @@ def test_errors_are_one_line_and_a_status(
     assert status("nope") == 3
     assert capfd.readouterr().err == (
         "ERROR:    Error loading ASGI app. "
-        f'Attribute "nope" not found in module "{__name__}".\n'
+        f'Attribute "nope" not found in module "{__name__}". '
+        f'Did you mean "{__name__}:app"?\n'
     )
     assert status("app", loop="foo") == 3
     assert capfd.readouterr().err == (
         "ERROR:    Error loading custom loop setup function. "
-        'Import string "foo" must be in format "<module>:<attribute>".\n'
+        'Import string "foo" must be in format "<module>:<attribute>". '
+        "The loops with a name are auto, asyncio, uvloop and none.\n"
     )
     assert status("PID") == 1
     capfd.readouterr()

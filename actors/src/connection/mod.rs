@@ -463,11 +463,20 @@ impl<P: Protocol> Connection<P> {
 
     /// One write of what is in front; `None` when nothing waits.
     fn write_some(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<u64>>> {
-        let stream = self.stream.as_mut()?;
-        if self.machine.outbox.is_empty() {
-            return None;
+        match self.machine.outbox.piece_count() {
+            0 => None,
+            // Most answers are one piece, and need no kilobyte of slices.
+            1 => self.write_pieces::<1>(context),
+            _ => self.write_pieces::<SLICES_MAX>(context),
         }
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    }
+
+    fn write_pieces<const SLICES: usize>(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Option<Poll<io::Result<u64>>> {
+        let stream = self.stream.as_mut()?;
+        let mut slices = [IoSlice::new(&[]); SLICES];
         match self.machine.outbox.next(&mut slices) {
             Next::Empty => None,
             Next::Slices(count) => {

@@ -287,12 +287,14 @@ impl End {
 #[pymethods]
 impl WebSocket {
     /// ASGI `receive`.
-    fn receive(slf: &Bound<'_, Self>) -> ReceiveCall {
-        ReceiveCall::new(Conversation::WebSocket(slf.clone().unbind()))
+    fn receive(slf: &Bound<'_, Self>) -> PyResult<Py<ReceiveCall>> {
+        let call = Conversation::WebSocket(slf.clone().unbind());
+        slf.get().border().receive_calls.take(slf.py(), call)
     }
 
     /// ASGI `send`.
-    fn send(slf: &Bound<'_, Self>, message: Py<PyAny>) -> SendCall {
-        SendCall::new(Conversation::WebSocket(slf.clone().unbind()), message)
+    fn send(slf: &Bound<'_, Self>, message: Py<PyAny>) -> PyResult<Py<SendCall>> {
+        let call = (Conversation::WebSocket(slf.clone().unbind()), message);
+        slf.get().border().send_calls.take(slf.py(), call)
     }
 }

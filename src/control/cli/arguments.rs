@@ -301,9 +301,10 @@ fn complaint(normalised: &Normalised, output: &str) -> UsageError {
             given.value
         );
         if let Some(what) = output.strip_prefix(&head) {
-            return match given.source {
+            return match &given.source {
                 Source::Project => project::invalid_value(given.spec, what),
-                Source::Argument | Source::Variable(_) => UsageError::invalid_value(&name, what),
+                Source::Argument => UsageError::invalid_value(&name, what),
+                Source::Variable(variable) => UsageError::invalid_variable(&name, variable, what),
             };
         }
     }

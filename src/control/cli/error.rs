@@ -51,6 +51,13 @@ impl UsageError {
         UsageError::new(format!("Invalid value for '{name}': {what}"))
     }
 
+    /// The same of a value that `variable` has given to the option `name`.
+    pub(super) fn invalid_variable(name: &str, variable: &str, what: &str) -> Self {
+        UsageError::new(format!(
+            "Invalid value for '{name}' (env var: '{variable}'): {what}"
+        ))
+    }
+
     pub(super) fn extra_arguments(extra: &[String]) -> Self {
         let plural = if extra.len() == 1 { "" } else { "s" };
         UsageError::new(format!(

@@ -12,7 +12,11 @@ const COLUMN: usize = 32;
 /// The text of `--help`.
 pub fn help(program: &Program<'_>) -> String {
     let mut text = format!("Usage: {} [OPTIONS] APP\n\n", program.name);
-    text.push_str(&fill(INTRODUCTION, 0));
+    for paragraph in [INTRODUCTION, ABOVE_OPTIONS] {
+        text.push_str(&fill(paragraph, 0));
+        text.push('\n');
+    }
+    text.push_str("Another command: smolcorn inspect PID shows what a server does now.\n");
     for section in SECTIONS {
         text.push_str(&format!("\n{}:\n", section.title));
         for spec in section.options {
@@ -32,8 +36,10 @@ pub fn version(program: &Program<'_>) -> String {
     )
 }
 
-const INTRODUCTION: &str = "Serves the ASGI application APP, written module:attribute. Every \
-    option may also be set by an environment variable: SMOLCORN_ and the option's name in \
+const INTRODUCTION: &str = "Serves the ASGI or WSGI application APP, written \
+    module:attribute: main:app is `app` in main.py.";
+
+const ABOVE_OPTIONS: &str = "Every option may also be set by an environment variable: SMOLCORN_ and the option's name in \
     capitals, with _ for -, in the plural if it is repeatable (SMOLCORN_HEADERS). For uvicorn's \
     options UVICORN_ and the name works as well. The command line wins; last comes the table \
     [tool.smolcorn] of pyproject.toml.";

@@ -189,7 +189,8 @@ impl Normalised {
             } else if let Some(long) = word.strip_prefix("--") {
                 self.read_option(long, &mut rest)?;
             } else if let Some(letter) = word.strip_prefix('-').and_then(|s| s.chars().next()) {
-                return Err(unknown_option(&format!("-{letter}"), Vec::new()));
+                let name = format!("-{letter}");
+                return Err(unknown_option(&name, &meant_by(letter)));
             } else {
                 self.positionals.push(word.clone());
             }
@@ -208,7 +209,11 @@ impl Normalised {
             None => (long, None),
         };
         let Some((spec, positive)) = options::find(name) else {
-            return Err(unknown_option(&format!("--{name}"), options::long_names()));
+            let name = format!("--{name}");
+            return Err(unknown_option(
+                &name,
+                &close_matches(&name, options::long_names()),
+            ));
         };
         if !spec.takes_value() {
             if attached.is_some() {
@@ -282,12 +287,22 @@ impl Normalised {
     }
 }
 
-/// `known` are the names among which a better one may be found.
-fn unknown_option(name: &str, known: Vec<String>) -> UsageError {
-    let matches: Vec<String> = close_matches(name, known)
-        .iter()
-        .map(|name| quoted(name))
-        .collect();
+/// What other servers and programs call by this letter.
+fn meant_by(letter: char) -> Vec<String> {
+    let name = match letter {
+        'b' => "--bind",
+        'h' => "--help",
+        'p' => "--port",
+        'v' | 'V' => "--version",
+        'w' => "--workers",
+        _ => return Vec::new(),
+    };
+    vec![name.to_owned()]
+}
+
+/// `meant` are the names that may have been meant.
+fn unknown_option(name: &str, meant: &[String]) -> UsageError {
+    let matches: Vec<String> = meant.iter().map(|name| quoted(name)).collect();
     let hint = match matches.as_slice() {
         [] => String::new(),
         [only] => format!(" Did you mean {only}?"),
@@ -524,8 +539,9 @@ mod tests {
                  '--no-access-log', '--trace-file'?)",
             ),
             ("--zzzzqq", "No such option '--zzzzqq'."),
-            ("-h", "No such option '-h'."),
-            ("-port", "No such option '-p'."),
+            ("-h", "No such option '-h'. Did you mean '--help'?"),
+            ("-port", "No such option '-p'. Did you mean '--port'?"),
+            ("-x", "No such option '-x'."),
         ] {
             assert_eq!(
                 complaint(&[word, "m:a"]),

@@ -440,7 +440,7 @@ const LOGGING: &[OptionSpec] = &[
     OptionSpec::uvicorn(
         "use-colors",
         Pair("no-use-colors"),
-        "Colour the log lines. Unset: if stdout is a terminal.",
+        "Colour the log lines. Unset: as NO_COLOR and FORCE_COLOR say, else if stdout is a terminal.",
     ),
     OptionSpec::own(
         "trace-file",

@@ -7,6 +7,12 @@ pub const COMMAND: &str = "inspect";
 
 const USAGE: &str = "Usage: smolcorn inspect PID [--watch SECONDS]";
 
+const HELP: &str = "
+Shows what the server with the process number PID does now: its actors, what waits
+for what, and where the event loop is. Of a parent of workers: every worker.
+
+  --watch SECONDS  Show it again and again, with so much time between.";
+
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Asked {
@@ -18,6 +24,10 @@ struct Asked {
 /// Does what `arguments` (behind the word) say. Returns the exit code: 0; 1 when there is no
 /// answer; 2 for a bad command line.
 pub fn run(arguments: &[String]) -> i32 {
+    if arguments.iter().any(|word| word == "--help") {
+        println!("{USAGE}\n{HELP}");
+        return 0;
+    }
     let asked = match read(arguments) {
         Ok(asked) => asked,
         Err(error) => {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub enum BindError {
     /// The host has no address.
     Resolve {
+        /// The host.
+        host: String,
         /// The number of `getaddrinfo`, where it is known.
         code: Option<i32>,
         /// What the resolver says.
@@ -82,21 +84,24 @@ impl BindError {
 
     /// Wraps the resolver's error. The standard library keeps only its text, so the number is
     /// found by the text; without one the message goes without it.
-    pub(super) fn resolve(source: &io::Error) -> BindError {
+    pub(super) fn resolve(host: &str, source: &io::Error) -> BindError {
         let message = message(source);
         let text = message
             .strip_prefix("failed to lookup address information: ")
             .unwrap_or(&message)
             .to_owned();
         let code = source.raw_os_error().or_else(|| resolver_code(&text));
-        BindError::Resolve { code, text }
+        let host = host.to_owned();
+        BindError::Resolve { host, code, text }
     }
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BindError::Resolve { code, text } => write!(f, "{}{text}", Errno(*code)),
+            BindError::Resolve { host, code, text } => {
+                write!(f, "{}{text}: '{host}'", Errno(*code))
+            }
             BindError::Address { address, source } => write!(
                 f,
                 "{}error while attempting to bind on address {address}: {}",
@@ -231,19 +236,22 @@ mod tests {
     fn resolver_errors_get_their_number_by_their_text() {
         let said = |text: &str| {
             let text = format!("failed to lookup address information: {text}");
-            BindError::resolve(&io::Error::other(text)).to_string()
+            BindError::resolve("x.test", &io::Error::other(text)).to_string()
         };
         assert_eq!(
             said("Name or service not known"),
-            "[Errno -2] Name or service not known"
+            "[Errno -2] Name or service not known: 'x.test'"
         );
         assert_eq!(
             said("Temporary failure in name resolution"),
-            "[Errno -3] Temporary failure in name resolution"
+            "[Errno -3] Temporary failure in name resolution: 'x.test'"
         );
-        assert_eq!(said("Something else"), "Something else");
-        let error = BindError::resolve(&os(rustix::io::Errno::MFILE));
-        assert_eq!(error.to_string(), "[Errno 24] Too many open files");
+        assert_eq!(said("Something else"), "Something else: 'x.test'");
+        let error = BindError::resolve("x.test", &os(rustix::io::Errno::MFILE));
+        assert_eq!(
+            error.to_string(),
+            "[Errno 24] Too many open files: 'x.test'"
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     let resolved = (host, port)
         .to_socket_addrs()
-        .map_err(|error| BindError::resolve(&error))?;
+        .map_err(|error| BindError::resolve(host, &error))?;
     for address in resolved {
         if !addresses.contains(&address) {
             addresses.push(address);

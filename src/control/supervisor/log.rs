@@ -5,6 +5,13 @@ use std::io::{IsTerminal, Write};
 
 use crate::config::{Config, LogLevel};
 
+/// Whether lines are coloured when nobody has said. Stdout is asked, as for every other line of the
+/// server: `shows_colours` in logging.py says the same.
+fn shows_colours() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && (is_set("FORCE_COLOR") || std::io::stdout().is_terminal())
+}
+
 /// Writes lines to stderr.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
@@ -16,8 +23,7 @@ impl Log {
     /// With the level and the colours that `config` asks for. Where the logging of the workers is
     /// configured, lines are plain unless colours are asked for.
     pub fn new(config: &Config) -> Log {
-        // Asked of stdout, as for every other line of the server.
-        let by_default = || config.log_config.is_none() && std::io::stdout().is_terminal();
+        let by_default = || config.log_config.is_none() && shows_colours();
         Log {
             level: config.log_level.unwrap_or(LogLevel::Info),
             colours: config.use_colors.unwrap_or_else(by_default),

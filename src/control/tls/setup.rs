@@ -192,7 +192,10 @@ fn certified_key(
         None => (CERTFILE, path, text),
     };
     let bad_key = |what: String| TlsError::unusable(key_option, key_path, what);
-    let key = keys::private_key(&key_text, password).map_err(bad_key)?;
+    let key = keys::private_key(&key_text, password).map_err(|what| match files.key {
+        Some(_) => bad_key(what),
+        None => bad_key(format!("{what}; --ssl-keyfile names another file for it")),
+    })?;
     let key = provider.key_provider.load_private_key(key).map_err(|_| {
         bad_key("the private key in it is damaged, or of a kind that is not supported".to_owned())
     })?;

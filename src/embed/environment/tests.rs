@@ -154,6 +154,17 @@ fn another_version_is_refused_in_one_line() {
 }
 
 #[test]
+fn the_variable_is_named_if_it_was_the_variable() {
+    let mut place = Place::new();
+    place.venv("old", "version = 3.9.18");
+    place.venv("older", "version = 3.8.1");
+    place.set("SMOLCORN_PYTHON", "old");
+    let complaint = |name| place.find(Some(name)).unwrap_err();
+    assert!(complaint("old").contains("(from SMOLCORN_PYTHON) is Python 3.9"));
+    assert!(complaint("older").contains("(from --python) is Python 3.8"));
+}
+
+#[test]
 fn another_version_is_not_passed_over() {
     let mut place = Place::new();
     place.venv("active", "version = 3.9.18");

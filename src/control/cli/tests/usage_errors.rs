@@ -33,7 +33,7 @@ fn words_that_are_wrong() {
             &["--nope", "m:a"],
             "No such option '--nope'. Did you mean '--loop'?",
         ),
-        (&["-h"], "No such option '-h'."),
+        (&["-h"], "No such option '-h'. Did you mean '--help'?"),
         (
             &["--help", "--nope"],
             "No such option '--nope'. Did you mean '--loop'?",
@@ -128,14 +128,14 @@ fn paths_that_do_not_exist() {
 }
 
 #[test]
-fn variables_that_are_wrong_are_named_by_their_option() {
+fn variables_that_are_wrong_are_named_with_their_option() {
     assert_eq!(
         message(&["m:a"], &[("UVICORN_PORT", "abc")]),
-        "Invalid value for '--port': 'abc' is not a valid integer."
+        "Invalid value for '--port' (env var: 'UVICORN_PORT'): 'abc' is not a valid integer."
     );
     assert_eq!(
         message(&["m:a"], &[("UVICORN_ACCESS_LOG", "maybe")]),
-        "Invalid value for '--access-log': 'maybe' is not a valid boolean. \
+        "Invalid value for '--access-log' (env var: 'UVICORN_ACCESS_LOG'): 'maybe' is not a valid boolean. \
          Recognized values: , 0, 1, f, false, n, no, off, on, t, true, y, yes"
     );
     assert_eq!(
