@@ -101,6 +101,7 @@ ASYNC_H1_TESTS := engine_async_h1 $(addprefix test_,backpressure concurrency dis
     pipelining real_apps real_clients receive timeouts)
 suite-async-h1: $(VENV)/.tests
 	@$(COUNT) tests $(COUNTS)/async-h1-rust -- cargo test $(CARGO_FLAGS) \
+	    --package smolcorn --package smolcorn-control \
 	    --features async-h1 --lib --test async_h1 --test client_async_h1
 	cargo build --features async-h1 --bin smolcorn $(CARGO_FLAGS)
 	@$(COUNT) tests $(COUNTS)/async-h1 -- \
@@ -168,6 +169,8 @@ $(BUILD)/wheel/.built: $(SOURCES) $(TOOLS)/.installed
 	rm -rf $(@D)
 	$(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
 	    --target-dir $(BUILD)/wheel-target --out $(@D)
+	@$(PYTHON_PATH) -m zipfile --list $(@D)/*.whl | grep '^smolcorn/_bin/smolcorn ' \
+	    || { echo 'The wheel has no program to be the parent of workers.'; exit 1; }
 	touch $@
 
 $(VENV)/.created:

@@ -1,5 +1,6 @@
-//! What only a build script can know: whether this Python has a GIL, where libpython is (the binary looks for it
-//! there), which Python this build is for, and which Python sources the binary carries.
+//! What only a build script can know: whether this Python has a GIL, where libpython is (the binary
+//! looks for it there), which Python this build is for, and which Python sources the binary
+//! carries. For the wheel it builds the program without Python that is the parent of workers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,14 @@ use flate2::write::DeflateEncoder;
 
 /// The Python package, relative to this crate.
 const PACKAGE: &str = "python/smolcorn";
+
+/// The program that the wheel carries, as cargo calls it, and as the wheel does (`pyproject.toml`).
+const SUPERVISOR: &str = "smolcorn-supervisor";
+const SUPERVISOR_CARRIED: &str = "smolcorn";
+
+/// The package that has that program, and its features, which are some of ours.
+const CONTROL: &str = "smolcorn-control";
+const CONTROL_FEATURES: [&str; 2] = ["async-h1", "tungstenite"];
 
 /// Those of its modules that no server imports by itself.
 const FOR_PROGRAMS: &str = "smolcorn.compat";
@@ -28,11 +37,49 @@ fn main() -> io::Result<()> {
     // The wheel names no libpython, for it runs inside the user's interpreter, and it brings its
     // Python sources as files.
     if env::var_os(EXTENSION).is_some() {
-        return Ok(());
+        let is_release = variable("PROFILE")? == "release";
+        let has_supervisor = env::var_os("CARGO_CFG_UNIX").is_some();
+        // Without it the parent of workers is a Python process: good enough to develop with.
+        return match is_release && has_supervisor {
+            true => build_supervisor(),
+            false => Ok(()),
+        };
     }
     pyo3_build_config::add_libpython_rpath_link_args();
     name_python();
     embed_package()
+}
+
+/// Builds the supervisor for the wheel, with a cargo of its own: what is built now is a library.
+fn build_supervisor() -> io::Result<()> {
+    for source in ["Cargo.toml", "Cargo.lock", "src/control", "actors"] {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let (folder, target) = (out.join("supervisor"), variable("TARGET")?);
+    let is_on = |name: &&&str| {
+        let name = name.to_uppercase().replace('-', "_");
+        env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+    };
+    let features: Vec<&str> = CONTROL_FEATURES.iter().filter(is_on).copied().collect();
+    let status = Command::new(variable("CARGO")?)
+        .args(["build", "--release", "--package", CONTROL])
+        .args(["--bin", SUPERVISOR, "--features", &features.join(",")])
+        // Whatever it needs this crate needs as well, and so it is there.
+        .args(["--locked", "--offline", "--target", &target])
+        .arg("--target-dir")
+        .arg(&folder)
+        // It waits most of the time.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
+        .env_remove(EXTENSION)
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other(format!("{SUPERVISOR}: cargo: {status}")));
+    }
+    let built = folder.join(&target).join("release").join(SUPERVISOR);
+    fs::copy(built, out.join(SUPERVISOR_CARRIED))?;
+    Ok(())
 }
 
 /// Tells the crate which Python it is for, as `3.13`, or `3.13t` when free-threaded.

@@ -2,21 +2,15 @@
 
 pub mod access_log;
 pub mod asgi;
-pub mod cli;
-pub mod config;
-pub mod entry;
-pub mod env_file;
 pub mod http;
-pub mod inspect;
-pub mod net;
 pub mod percent;
-pub mod pid_file;
 pub mod proxy;
 pub mod python;
-pub mod reload;
-#[cfg(unix)]
-pub mod supervisor;
-pub mod tls;
+pub mod responder;
 pub mod trace;
 pub mod ws;
 pub mod wsgi;
+
+#[cfg(unix)]
+pub use smolcorn_control::supervisor;
+pub use smolcorn_control::{cli, config, entry, env_file, inspect, net, pid_file, reload, tls};

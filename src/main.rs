@@ -10,6 +10,9 @@ use smolcorn::config::Config;
 #[cfg(unix)]
 use smolcorn::entry::Supervision;
 use smolcorn::entry::{self, Request};
+use smolcorn::python;
+#[cfg(unix)]
+use smolcorn::responder;
 #[cfg(unix)]
 use smolcorn::supervisor::{child::WorkerProgram, secrets};
 
@@ -31,17 +34,23 @@ fn run(argv: &[OsString]) -> i32 {
         interpreter: &embed::interpreter_name(),
         embeds_python: true,
     };
-    let config = match entry::read_command_line(&arguments, &program) {
+    let mut config = match entry::read_command_line(&arguments, &program) {
         Request::Serve(config) => config,
         Request::Exit(code) => return code,
     };
     #[cfg(unix)]
-    if let Some(supervision) = entry::supervised(&config) {
-        return supervise(&config, supervision, argv, &arguments);
+    if let Err(code) = entry::complete(&mut config) {
+        return code;
     }
+    #[cfg(unix)]
+    if let Some(supervision) = entry::supervised(&config) {
+        return supervise(&config, supervision, argv);
+    }
+    #[cfg(unix)]
+    entry::warn(&config);
     match embed::start(config.python.as_deref(), argv) {
         Ok(interpreter) => {
-            let code = interpreter.run(|py| entry::serve(py, &config));
+            let code = interpreter.run(|py| python::entry::serve(py, &config));
             interpreter.finish(code)
         }
         Err(why) => {
@@ -54,17 +63,12 @@ fn run(argv: &[OsString]) -> i32 {
 /// Is the parent of other processes, each of which is this program with the same command line.
 /// Python is never started.
 #[cfg(unix)]
-fn supervise(
-    config: &Config,
-    supervision: Supervision,
-    argv: &[OsString],
-    arguments: &[String],
-) -> i32 {
+fn supervise(config: &Config, supervision: Supervision, argv: &[OsString]) -> i32 {
     let words = argv.get(1..).unwrap_or_default();
     let program = |path| WorkerProgram {
         path,
         name: argv.first().cloned(),
-        arguments: entry::without_secrets(words, arguments).cloned().collect(),
+        arguments: entry::without_secrets(words).cloned().collect(),
         key_password: secrets::of(config),
     };
     let own = env::current_exe().unwrap_or_else(|_| "smolcorn".into());
@@ -72,7 +76,8 @@ fn supervise(
     // parent and workers must understand each other. A successor is what is in that file then.
     let same = Path::new("/proc/self/exe");
     let running = if same.exists() { same } else { own.as_path() };
-    supervision.run(config, &program(running.to_owned()), &program(own.clone()))
+    let (worker, successor) = (program(running.to_owned()), program(own.clone()));
+    supervision.run(config, &worker, &successor, responder::start)
 }
 
 /// What the user called this program, and the arguments. Bytes that are no text, which no option

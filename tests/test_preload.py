@@ -22,6 +22,7 @@ from harness.workers import (
     ask,
     get,
     kill,
+    memory_mib,
     one_connection_to_each,
     wait_for_end_of,
     wait_for_lines,
@@ -61,13 +62,6 @@ def who_are(server: Server, count: int = 2) -> list[dict[str, Any]]:
     for wire in wires.values():
         wire.close()
     return found
-
-
-def memory_mib(pid: int) -> dict[str, float]:
-    """What the system says of a process's memory."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    fields = (line.split() for line in lines)
-    return {name.rstrip(":"): int(kib) / 1024 for name, kib, *_ in fields}
 
 
 def test_the_application_is_imported_once(serve: Start, placement: Placement) -> None:

@@ -17,6 +17,7 @@ from harness.workers import (
     one_connection_to_each,
     wait_for_count,
     wait_for_end_of,
+    wait_for_lines,
     wait_for_workers,
     workers,
 )
@@ -60,6 +61,7 @@ def test_restart_one_by_one_and_the_new_one_first(serve: Start) -> None:
     wait_for_workers(server, 4)
     for pid in old:
         wait_for_end_of(pid)
+    wait_for_lines(server, "Terminated child process", 2)
     said = server.stderr.text
     first, second = (
         said.index(f"Terminated child process [{pid}]")

@@ -1,6 +1,6 @@
 """`python -m smolcorn`."""
 
-from smolcorn.cli import main
+from smolcorn.cli import script
 
 if __name__ == "__main__":
-    main()
+    script()

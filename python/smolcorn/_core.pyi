@@ -9,8 +9,9 @@ from smolcorn.config import Settings
 
 __version__: str
 
-def main(argv: list[str]) -> int:
-    """Runs the command line with these arguments and returns the exit status."""
+def main(argv: list[str], may_become_other: bool = False) -> int:
+    """Runs the command line with these arguments and returns the exit status. Where
+    `may_become_other`, the process may become another program instead."""
 
 def defaults() -> dict[str, Any]:
     """The default of every option, by its name in Python."""

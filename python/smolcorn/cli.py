@@ -1,4 +1,4 @@
-"""The console script. Options are parsed in native code."""
+"""The command line. Options are parsed in native code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 
+def script() -> NoReturn:
+    """The console script: a process that is for nothing else."""
+    _run(None, may_become_other=True)
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Runs a command line, by default that of this process, and exits with its
     status."""
+    _run(args, may_become_other=False)
+
+
+def _run(args: Sequence[str] | None, may_become_other: bool) -> NoReturn:
     from smolcorn import _core
 
     if args is None:
@@ -18,7 +27,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         args = sys.argv[1:]
     # Bytes that are no text in the locale's encoding arrive as lone surrogates.
     words = [os.fsencode(word).decode("utf-8", "replace") for word in args]
-    status = _core.main(words)
+    status = _core.main(words, may_become_other)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-# Made from src/cli/table.rs by `REGENERATE=1 cargo test docs_options`. Edit there.
+# Made from src/control/cli/table.rs by `REGENERATE=1 cargo test --workspace docs_options`. Edit there.
 """The options that `smolcorn.Config` and `smolcorn.run` take by name."""
 
 from __future__ import annotations

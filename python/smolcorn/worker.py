@@ -32,6 +32,9 @@ clients could know must have come."""
 PROGRAM_VARIABLE = "_SMOLCORN_PROGRAM"
 """What the workers of a program need to be like it, as JSON."""
 
+SUPERVISOR = os.path.join(os.path.dirname(__file__), "_bin", "smolcorn")
+"""The program that is the parent of workers, in the wheel."""
+
 _logger = logging.getLogger("uvicorn.error")
 
 _current: Worker | None = None
@@ -193,9 +196,35 @@ def report_blocked(thread: int, seconds: float) -> None:
     )
 
 
-def interpreter_arguments() -> list[str]:
-    """The options of this interpreter, for one that shall be like it."""
-    return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
+def interpreter() -> list[str]:
+    """The command that runs this package in an interpreter like this one."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, "-m", "smolcorn"]
+
+
+def become_supervisor(arguments: list[str]) -> None:
+    """Becomes the program that is the parent of workers and needs no Python. Workers get
+    these `arguments`, which have asked for them.
+
+    Returns where there is no such program, as in a checkout, and where something else runs
+    in this process that would be lost: a debugger, a profiler.
+    """
+    if len(sys._current_frames()) > 1 or _is_traced():
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    # No file, or one that this system does not run.
+    with contextlib.suppress(OSError):
+        os.execv(SUPERVISOR, ["smolcorn", *interpreter(), *arguments])
+
+
+def _is_traced() -> bool:
+    """Whether somebody watches the code of this process."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(map(monitoring.get_tool, range(6)))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 //! The dispatch actor and what it needs of Python: the loop, the logs, the native module.
 //!
 //! ```text
+//!   entry.rs    the wheel's command line
 //!   engine.rs   starts and stops everything for a loop
 //!   turn.rs     what the loop calls: poll, dispatch, write
 //!   drive.rs    who polls the connections; wake.rs wakes the loop from other threads
@@ -13,6 +14,7 @@
 pub mod dispatch;
 pub mod drive;
 pub mod engine;
+pub mod entry;
 pub mod module;
 pub mod options;
 pub mod pid_file;

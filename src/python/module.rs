@@ -110,10 +110,11 @@ pub mod core_module {
     }
 
     /// The command line: parses `argv` (without the program's name), serves, and returns the
-    /// exit code.
+    /// exit code. Where `may_become_other`, the process may become another program instead.
     #[pyfunction]
-    fn main(py: Python<'_>, argv: Vec<String>) -> PyResult<i32> {
-        crate::entry::command_line(py, &argv)
+    #[pyo3(signature = (argv, may_become_other = false))]
+    fn main(py: Python<'_>, argv: Vec<String>, may_become_other: bool) -> PyResult<i32> {
+        crate::python::entry::command_line(py, &argv, may_become_other)
     }
 
     #[pymodule_init]

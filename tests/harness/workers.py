@@ -107,3 +107,10 @@ def one_connection_to_each(server: Server, count: int) -> dict[int, Wire]:
     for wire in spare:
         wire.close()
     return found
+
+
+def memory_mib(pid: int) -> dict[str, float]:
+    """What the system says of a process's memory."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    fields = (line.split() for line in lines)
+    return {name.rstrip(":"): int(kib) / 1024 for name, kib, *_ in fields}

@@ -243,7 +243,7 @@ def module() -> types.ModuleType:
         template=worker,
         adopt=adopt,
         read_env_file=read_env_file,
-        main=lambda argv: Core.main(argv),
+        main=lambda argv, may_become_other=False: Core.main(argv),
     )
     return fake
 

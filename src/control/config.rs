@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::reload::plan::Asked;
-use crate::ws::limits::WsConfig;
+use crate::ws_config::WsConfig;
 
 /// Who may set the forwarded headers when nobody was named: this machine.
 pub const FORWARDED_ALLOW_IPS_DEFAULT: &str = "127.0.0.1,::1";

@@ -9,11 +9,10 @@
 //!   burst.rs      when a burst of changes is over   watch.rs the thread that watches
 //!   bytecode.rs   compiled files of changed modules
 //!   page.rs       the answer while the application is broken
-//!   responder.rs  who gives it
 //! ```
 //!
-//! Nothing here runs Python, and what watches knows nothing of processes or sockets. The parent is
-//! Unix only.
+//! Who gives that answer the caller brings along ([`Answer`]). Nothing here runs Python, and what
+//! watches knows nothing of processes or sockets. The parent is Unix only.
 
 pub mod burst;
 pub mod bytecode;
@@ -25,23 +24,27 @@ pub mod page;
 mod parent;
 pub mod plan;
 pub mod poll;
-pub mod responder;
 #[cfg(test)]
 mod testing;
 pub mod tree;
 pub mod watch;
 
+use std::io;
+
 #[cfg(unix)]
 use burst::Quiet;
+use page::Failure;
 #[cfg(unix)]
 use parent::Parent;
 #[cfg(unix)]
 use plan::Plan;
+use socket2::Socket;
 #[cfg(unix)]
 use watch::Watching;
 
+use crate::config::Config;
 #[cfg(unix)]
-use crate::config::{Config, RELOAD_DELAY_DEFAULT};
+use crate::config::RELOAD_DELAY_DEFAULT;
 #[cfg(unix)]
 use crate::net;
 #[cfg(unix)]
@@ -50,6 +53,19 @@ use crate::pid_file::PidFile;
 use crate::supervisor::child::WorkerProgram;
 #[cfg(unix)]
 use crate::supervisor::log::Log;
+#[cfg(unix)]
+use crate::supervisor::signals::Signals;
+
+/// Something that answers clients while the application does not run.
+pub trait Answering {
+    /// Accepts nothing more, and lets the connections end without waiting for that.
+    fn stop(self: Box<Self>);
+}
+
+/// Begins to accept from sockets, and answers with the page of a failure.
+///
+/// Errors are the system's (no thread, no descriptor), or certificates that cannot be used.
+pub type Answer = fn(Vec<Socket>, &Config, Failure) -> io::Result<Box<dyn Answering>>;
 
 /// Exit code when the reloader itself cannot work.
 #[cfg(unix)]
@@ -59,9 +75,10 @@ const EXIT_ERROR: i32 = 1;
 const EXIT_STARTUP: i32 = 3;
 
 /// Binds what `config` names, serves on it with one process of `program`, which is replaced when
-/// files change, until told to stop. Returns the exit code.
+/// files change, until told to stop; clients of one that does not run get an `answer`. Returns the
+/// exit code.
 #[cfg(unix)]
-pub fn run(config: &Config, program: &WorkerProgram) -> i32 {
+pub fn run(config: &Config, program: &WorkerProgram, answer: Answer) -> i32 {
     let log = Log::new(config);
     if config.workers.is_some_and(|workers| workers > 1) {
         log.warning("\"workers\" flag is ignored when reloading is enabled.");
@@ -82,6 +99,14 @@ pub fn run(config: &Config, program: &WorkerProgram) -> i32 {
             return EXIT_STARTUP;
         }
     };
+    // Whoever reads the lines may send a signal, which must be caught by then.
+    let signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log.error(&format!("The reloader cannot start: {error}"));
+            return EXIT_ERROR;
+        }
+    };
     let mut descriptions: Vec<&str> = sockets.iter().map(|s| s.description.as_str()).collect();
     descriptions.dedup();
     for description in descriptions {
@@ -93,7 +118,7 @@ pub fn run(config: &Config, program: &WorkerProgram) -> i32 {
         return EXIT_STARTUP;
     }
     let pid = std::process::id();
-    let parent = match Parent::new(config, program, sockets, watching, log) {
+    let parent = match Parent::new(config, program, sockets, signals, watching, answer, log) {
         Ok(parent) => parent,
         Err(error) => {
             log.error(&format!("The reloader cannot start: {error}"));

@@ -2,8 +2,6 @@
 //!
 //! For development only: the page shows the traceback to whoever asks.
 
-use crate::http::head::RequestHead;
-
 /// Why the application does not run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
@@ -71,14 +69,8 @@ impl Failure {
     }
 }
 
-/// Whether a client wants HTML: it names the type, as browsers do. `*/*` does not name it.
-pub fn wants_html(head: &RequestHead) -> bool {
-    head.headers().any(|(name, value)| {
-        name.eq_ignore_ascii_case(b"accept") && names_html(&String::from_utf8_lossy(value))
-    })
-}
-
-fn names_html(accept: &str) -> bool {
+/// Whether an `Accept` field wants HTML: it names the type, as browsers do. `*/*` does not name it.
+pub fn names_html(accept: &str) -> bool {
     accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let html = parts

@@ -21,8 +21,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bytecode;
 use super::page::Failure;
-use super::responder::Responder;
 use super::watch::{self, Means, Seen, Watching};
+use super::{Answer, Answering};
 use crate::config::Config;
 use crate::net::BoundSocket;
 use crate::supervisor::child::{Shared, Worker, WorkerProgram};
@@ -52,6 +52,8 @@ const NAMES_SHOWN_MAX: usize = 10;
 pub struct Parent<'a> {
     config: &'a Config,
     program: &'a WorkerProgram,
+    /// Who answers clients while there is no worker.
+    respond: Answer,
     log: Log,
     signals: Signals,
     sockets: Vec<BoundSocket>,
@@ -87,7 +89,7 @@ enum Stage {
         kill_at: Option<Instant>,
     },
     /// The application does not run. Nobody answers if even that could not be started.
-    Broken(Option<Responder>),
+    Broken(Option<Box<dyn Answering>>),
     /// There is nothing left to do.
     Over,
 }
@@ -107,10 +109,11 @@ impl<'a> Parent<'a> {
         config: &'a Config,
         program: &'a WorkerProgram,
         sockets: Vec<BoundSocket>,
+        signals: Signals,
         watching: Watching,
+        respond: Answer,
         log: Log,
     ) -> io::Result<Parent<'a>> {
-        let signals = Signals::catch()?;
         let (bell, ringer) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ringer.set_nonblocking(true)?;
@@ -127,6 +130,7 @@ impl<'a> Parent<'a> {
         Ok(Parent {
             config,
             program,
+            respond,
             log,
             signals,
             sockets,
@@ -420,7 +424,7 @@ impl<'a> Parent<'a> {
         let sockets = self.sockets.iter().map(|socket| socket.socket.try_clone());
         let responder = sockets
             .collect::<io::Result<Vec<_>>>()
-            .and_then(|sockets| Responder::start(sockets, self.config, failure));
+            .and_then(|sockets| (self.respond)(sockets, self.config, failure));
         if let Err(error) = &responder {
             self.log
                 .error(&format!("Clients are not answered: {error}"));

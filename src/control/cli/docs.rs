@@ -1,13 +1,13 @@
 //! Writes `docs/options.md` and `python/smolcorn/options.py` from the table, and holds the files
 //! against it.
 //!
-//! `REGENERATE=1 cargo test docs_options` writes them anew.
+//! `REGENERATE=1 cargo test --workspace docs_options` writes them anew.
 
 use super::options::{self, Kind, OptionSpec, Origin, Status};
 use super::table::SECTIONS;
 
 const HEAD: &str = "\
-<!-- Made from src/cli/table.rs by `REGENERATE=1 cargo test docs_options`. Edit there. -->
+<!-- Made from src/control/cli/table.rs by `REGENERATE=1 cargo test --workspace docs_options`. Edit there. -->
 
 # Options
 
@@ -110,7 +110,7 @@ fn facts(spec: &OptionSpec) -> Vec<String> {
 }
 
 const PYTHON_HEAD: &str = "\
-# Made from src/cli/table.rs by `REGENERATE=1 cargo test docs_options`. Edit there.
+# Made from src/control/cli/table.rs by `REGENERATE=1 cargo test --workspace docs_options`. Edit there.
 \"\"\"The options that `smolcorn.Config` and `smolcorn.run` take by name.\"\"\"
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ fn docs_options_are_those_of_the_table() {
         ("docs/options.md", markdown()),
         ("python/smolcorn/options.py", python()),
     ] {
-        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("REGENERATE").is_some() {
             assert!(
                 std::fs::write(&path, &expected).is_ok(),
@@ -186,8 +186,8 @@ fn docs_options_are_those_of_the_table() {
         let found = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             found == expected,
-            "{name} differs from src/cli/table.rs; write it anew with \
-             `REGENERATE=1 cargo test docs_options`"
+            "{name} differs from src/control/cli/table.rs; write it anew with \
+             `REGENERATE=1 cargo test --workspace docs_options`"
         );
     }
 }

@@ -26,13 +26,15 @@ use smolcorn_actors::server::{self, Running};
 use smolcorn_actors::tls::TlsAcceptance;
 use socket2::Socket;
 
-use super::page::{Failure, Page, wants_html};
 use crate::config::Config;
 use crate::http::factory::HttpFactory;
 use crate::http::field::BadHeader;
+use crate::http::head::RequestHead;
 use crate::http::machine::HttpMachine;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, HttpEvent, Request};
+use crate::reload::Answering;
+use crate::reload::page::{Failure, Page, names_html};
 use crate::tls::{PLAINTEXT_ANSWER, TlsServer};
 
 /// Service Unavailable (RFC 9110, section 15.6.4).
@@ -40,6 +42,18 @@ const STATUS: u16 = 503;
 /// How long connections on which nothing has been asked may go on at the end: what was sent before
 /// their clients could know must have come.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// [`Responder::start`], as the reloader calls it.
+///
+/// # Errors
+/// The same.
+pub fn start(
+    sockets: Vec<Socket>,
+    config: &Config,
+    failure: Failure,
+) -> io::Result<Box<dyn Answering>> {
+    Ok(Box::new(Responder::start(sockets, config, failure)?))
+}
 
 /// Something that answers.
 pub struct Responder {
@@ -92,16 +106,18 @@ impl Responder {
             dispatch,
         })
     }
+}
 
-    /// Accepts nothing more, and lets the connections end without waiting for that.
-    pub fn stop(self) {
-        self.running.retire();
+impl Answering for Responder {
+    fn stop(self: Box<Self>) {
+        let responder = *self;
+        responder.running.retire();
         let end = move || {
             thread::sleep(IDLE_TIMEOUT);
-            self.running.stop();
+            responder.running.stop();
             // It has panicked only if this program has a defect; nothing depends on it.
-            let _ = self.dispatch.join();
-            drop(self.threads);
+            let _ = responder.dispatch.join();
+            drop(responder.threads);
         };
         // Without a thread to wait on, the connections are cut.
         let _ = thread::Builder::new()
@@ -178,6 +194,13 @@ impl Dispatch {
     }
 }
 
+/// Whether a client wants HTML.
+fn wants_html(head: &RequestHead) -> bool {
+    head.headers().any(|(name, value)| {
+        name.eq_ignore_ascii_case(b"accept") && names_html(&String::from_utf8_lossy(value))
+    })
+}
+
 fn head(page: &Page) -> Result<Pooled<ResponseHead>, BadHeader> {
     let mut head = ResponseHead::new(STATUS);
     head.push(b"content-type", page.content_type.as_bytes())?;
@@ -234,7 +257,7 @@ mod tests {
         assert!(answer(ask(&listener, html)).contains("<pre>because</pre>"));
         let head = answer(ask(&listener, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert!(head.ends_with("\r\n\r\n"));
-        responder.stop();
+        Box::new(responder).stop();
     }
 
     #[test]

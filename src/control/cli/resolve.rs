@@ -11,7 +11,7 @@ use crate::config::{
     WebSockets,
 };
 use crate::reload::plan::Asked;
-use crate::ws::limits::WsEngine;
+use crate::ws_config::WsEngine;
 
 impl TryFrom<Arguments> for Config {
     type Error = UsageError;

@@ -18,7 +18,7 @@ use smolcorn_actors::tls::TlsChooser;
 use super::*;
 use crate::config::{CertificateFiles, ClientCertificates, Secret, TlsVersion};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/tls");
 
 fn file(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
