@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Placement, Start
+from harness.deadline import Deadline
 from harness.server import Server
 from harness.wire import Wire
 from harness.workers import get, one_connection_to_each, wait_for_workers
@@ -138,6 +139,33 @@ def test_drain_delay_ends(start: Start, count: str) -> None:
     server = start_with(start, count, "--drain-delay", "0.2")
     assert server.stop(signal.SIGINT) == 0
     assert "Application shutdown complete." in server.stderr.text
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [("1", ()), ("2", ()), ("2", ("--preload",))]
+)
+def test_nobody_is_let_in_who_would_not_be_served(
+    start: Start, count: str, more: tuple[str, ...]
+) -> None:
+    """While a request is under way connections are refused, and not left to wait for nobody."""
+    server = start_with(start, count, *more)
+    ticket = server.ticket()
+    with server.connect() as busy:
+        busy.send(get(f"/stubborn?ticket={ticket}"))
+        assert server.reported(ticket) == "started"
+        server.signal(signal.SIGTERM)
+        deadline = Deadline(20)
+        while is_let_in(server):
+            assert deadline.left(), "it still accepts"
+        assert server.running()
+
+
+def is_let_in(server: Server) -> bool:
+    try:
+        with server.connect():
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 # --- While the application starts -----------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from conftest import Start
 from harness.certificates import Authority, key_pem
 from harness.deadline import Deadline
-from harness.server import Server
+from harness.server import Server, program
 from harness.workers import (
     StartWorkers,
     alive,
@@ -43,6 +45,35 @@ def lines_of_parent(server: Server) -> list[str]:
         for line in server.stderr.lines
         if " process [" in line and "server process" not in line or "Received" in line
     ]
+
+
+BECOMES_FIRST = """
+import ctypes, os, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_orphans_are_waited_for(
+    start_workers: StartWorkers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Process 1 of a container gets them without asking; here the parent has asked."""
+    command = [sys.executable, "-c", BECOMES_FIRST, *program()]
+    monkeypatch.setenv("SMOLCORN_COMMAND", shlex.join(command))
+    server = start_workers(APP, 2)
+    before = workers(server)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    orphan = int(ask(server, f"/orphan?fifo={fifo}"))
+    assert orphan in workers(server), "it is the parent's"
+    with fifo.open("w") as line:
+        line.write("end\n")
+    deadline = Deadline()
+    while Path(f"/proc/{orphan}").exists():
+        assert deadline.left(), "it stays as a zombie"
+    assert workers(server) == before
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

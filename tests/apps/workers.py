@@ -5,6 +5,7 @@ The import fails while the file named by BROKEN_WHILE exists.
 
 import ctypes
 import os
+import subprocess
 import time
 
 from apps.asgi import answer, query, report_as
@@ -35,6 +36,17 @@ async def block(scope: Scope, receive: Receive, send: Send) -> None:
     else:
         time.sleep(float(asked["seconds"]))
     await answer(send, str(os.getpid()).encode())
+
+
+@app.route("/orphan")
+async def orphan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Leaves a process behind that has lost its parent, and ends when a line comes to it."""
+    started = subprocess.run(
+        ["sh", "-c", 'head -n1 "$0" > /dev/null & echo $!', query(scope)["fifo"]],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    await answer(send, started.stdout)
 
 
 @app.route("/grow")

@@ -26,6 +26,7 @@ pub mod child;
 pub mod link;
 pub mod log;
 pub mod member;
+mod orphans;
 mod parent;
 pub mod preload;
 pub mod secrets;

@@ -25,12 +25,13 @@ use super::child::{Shared, WorkerProgram};
 use super::link::Report;
 use super::log::Log;
 use super::member::{Member, State, describe};
+use super::orphans;
 use super::signals::{Order, Signals};
 use templates::Templates;
 
 use super::upgrade::{Predecessor, Progress, Successor};
 use crate::config::Config;
-use crate::net::BoundSocket;
+use crate::net::{BoundSocket, SocketFile};
 use crate::pid_file::PidFile;
 
 /// Exit code when the parent itself cannot go on.
@@ -46,7 +47,10 @@ pub struct Parent<'a> {
     program: &'a WorkerProgram,
     log: Log,
     signals: Signals,
+    /// None once everything is to end: a copy held here would take connections that nobody accepts.
     sockets: Vec<BoundSocket>,
+    /// The files of unix sockets, removed at the very end.
+    socket_files: Vec<SocketFile>,
     shared: Shared,
     members: Vec<Member>,
     /// With `--preload`: what workers are forked from.
@@ -118,6 +122,7 @@ impl<'a> Parent<'a> {
             log: plan.log,
             signals: Signals::catch()?,
             sockets,
+            socket_files: Vec::new(),
             shared: Shared::new()?,
             members: Vec::new(),
             templates: Templates::default(),
@@ -245,7 +250,8 @@ impl<'a> Parent<'a> {
                 let ready = self.members.iter().filter(|member| member.is_ready());
                 ready.for_each(|member| member.worker.show());
             }
-            Order::ChildEnded | Order::Ignored => {}
+            Order::ChildEnded => self.reap_orphans(),
+            Order::Ignored => {}
         }
     }
 
@@ -326,6 +332,17 @@ impl<'a> Parent<'a> {
             .iter()
             .filter(|member| member.is_ready())
             .count()
+    }
+
+    /// Waits for processes that lost their parents, where that is this one's task.
+    fn reap_orphans(&mut self) {
+        if !orphans::come_here() {
+            return;
+        }
+        let mut ours: Vec<u32> = self.members.iter().map(Member::pid).collect();
+        ours.extend(self.templates.pids());
+        ours.extend(self.successor.as_ref().map(Successor::pid));
+        orphans::reap(|pid| ours.contains(&pid));
     }
 
     // --- A new program ---------------------------------------------------------------------------

@@ -77,7 +77,11 @@ pub fn order() -> Order {
                 template.belongings.first = kind == FORK_FIRST;
                 return Order::Fork;
             }
-            Ok((RETIRE, _)) => return Order::Retire,
+            Ok((RETIRE, _)) => {
+                // No worker will need them.
+                template.belongings.sockets.clear();
+                return Order::Retire;
+            }
             Ok(_) => {}
             Err(_) => return Order::End,
         }

@@ -109,10 +109,19 @@ impl Parent<'_> {
             }
         }
         if asked == 1 {
+            self.stop_listening();
             for member in &self.members {
                 self.log.process("Waiting for child process", member.pid());
             }
         }
+    }
+
+    /// Lets go of the sockets: from now on only workers hold them, for as long as they accept.
+    fn stop_listening(&mut self) {
+        let sockets = std::mem::take(&mut self.sockets);
+        self.socket_files
+            .extend(sockets.into_iter().filter_map(|socket| socket.file));
+        self.templates.retire();
     }
 
     /// Takes workers that have ended off the list.

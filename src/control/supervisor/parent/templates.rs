@@ -49,6 +49,22 @@ impl Templates {
         loaded.is_some()
     }
 
+    /// Their processes.
+    pub(super) fn pids(&mut self) -> impl Iterator<Item = u32> {
+        self.all().map(|template| template.pid())
+    }
+
+    /// Has none of them fork any more: they hold sockets for workers to come.
+    pub(super) fn retire(&mut self) {
+        if let Some(next) = self.next.take() {
+            next.end_now();
+        }
+        if let Some(current) = self.current.take() {
+            current.retire();
+            self.old.push(current);
+        }
+    }
+
     /// Ends them all.
     pub(super) fn end_now(&mut self) {
         let Templates { current, next, old } = std::mem::take(self);
