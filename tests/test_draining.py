@@ -166,6 +166,9 @@ def is_let_in(server: Server) -> bool:
             return True
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        # It came in the moment in which the last socket was closed.
+        return True
 
 
 # --- While the application starts -----------------------------------------------------------------
