@@ -21,6 +21,7 @@ from measure.generator import Generator
 from measure.loads import LOADS, Load
 from measure.process import Workshop
 from measure.report import replace_between, title
+from measure.rounds import takes_part
 from measure.servers import SERVERS, SUBJECT, Server, installed_version
 
 KINDS = ("instructions", "syscalls", "time")
@@ -113,7 +114,7 @@ def section(
     """One load: a column for each server, a line for each object file or system call."""
     costs: dict[str, Cost] = {}
     notes = []
-    for server in servers:
+    for server in filter(lambda server: takes_part(server, load), servers):
         try:
             costs[server.name] = count(server, load)
         except Failure as failure:
