@@ -252,8 +252,7 @@ report["line"] = linecache.getline(smolcorn.__file__, 1, vars(smolcorn))
 def test_tracebacks_show_lines_of_the_package(run: Run, venv: Venv) -> None:
     venv(".venv")
     (run.folder / "app.py").write_text(
-        "import smolcorn.importer\n"
-        "smolcorn.importer.import_from_string('broken:app')\n"
+        "import smolcorn.importer\nsmolcorn.importer.import_from_string('broken:app')\n"
     )
     (run.folder / "broken.py").write_text("1 / 0\n")
     status, stdout, stderr = run.output()
