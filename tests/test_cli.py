@@ -427,7 +427,6 @@ def test_program_knows_its_environment(start: Start, tmp_path: Path) -> None:
 # --- Where it is started from -----------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
 def test_closed_standard_streams(closed: str) -> None:
     command = [*program(), APP, "--port", "0"]
@@ -448,7 +447,6 @@ def test_closed_standard_streams(closed: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="arguments are text there")
 def test_an_argument_that_is_no_text() -> None:
     done = subprocess.run(
         [*map(os.fsencode, program()), b"m\xff:app"],

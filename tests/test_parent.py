@@ -14,14 +14,13 @@ import pytest
 from conftest import Start
 from harness.deadline import Deadline
 from harness.server import environment, is_binary
+from harness.wheel import needs_the_wheel
 from harness.workers import memory_mib
 
 TESTS = Path(__file__).parent
 APP = "apps.workers:app"
 OWN_MIB_MAX = 5
 WAYS = [["--workers", "2"], ["--workers", "2", "--preload"]]
-
-of_the_wheel = pytest.mark.skipif(is_binary(), reason="about the wheel's command")
 
 
 def mapped(pid: int) -> set[str]:
@@ -52,8 +51,10 @@ def test_it_runs_no_python(start: Start, options: list[str]) -> None:
 @pytest.fixture
 def package() -> Path:
     """The folder of the package under test, which has been built with its parent."""
-    core = pytest.importorskip("smolcorn._core", reason="the package is not installed")
-    folder = Path(core.__file__).parent
+    needs_the_wheel()
+    from smolcorn import _core
+
+    folder = Path(_core.__file__).parent
     if not carried_by(folder / "_core").exists():
         pytest.skip("built without the program that is the wheel's parent")
     return folder
@@ -105,7 +106,6 @@ def programs(tmp_path: Path, package: Path) -> Iterator[list[Program]]:
         program.process.communicate()
 
 
-@of_the_wheel
 @pytest.mark.parametrize(
     "call",
     [
@@ -132,7 +132,6 @@ def test_a_program_that_asks_for_workers_lives_on(
     assert program.stop() == "still here\n"
 
 
-@of_the_wheel
 @pytest.mark.parametrize(
     ("watcher", "stays"),
     [
@@ -163,7 +162,6 @@ def test_a_process_that_is_watched_stays_what_it_is(
     program.stop()
 
 
-@of_the_wheel
 def test_run_by_hand_it_says_what_it_is(package: Path) -> None:
     own = carried_by(package / "_core")
     for arguments in ([], ["-m", "smolcorn"], ["python3", "-m", "smolcorn", APP]):

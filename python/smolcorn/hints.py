@@ -24,6 +24,14 @@ def of(error: ImportFromStringError, app: str, app_dir: str | None) -> str:
     `app` is the import string, and `app_dir` the folder that was put in front of
     `sys.path`.
     """
+    try:
+        return _meant(error, app, app_dir)
+    except (OSError, ValueError):
+        # A folder that cannot be read, a name that no file can have: the error is enough.
+        return ""
+
+
+def _meant(error: ImportFromStringError, app: str, app_dir: str | None) -> str:
     module, _, attributes = app.partition(":")
     if (path := _as_path(module, app_dir)) is not None:
         return _did_you_mean(path, attributes or "app")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +52,28 @@ def test_where_a_module_was_looked_for(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
-def test_a_file_whose_name_is_no_text_is_not_meant(tmp_path: Path) -> None:
-    open(os.fsencode(tmp_path) + b"/hint_\xff.py", "w").close()
+def test_a_file_whose_name_is_no_text_is_not_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systems show it that do not ask names to be text."""
+    monkeypatch.setattr(
+        Path, "iterdir", lambda folder: iter([folder / "hint_\udcff.py"])
+    )
     assert "Did you mean" not in hint("hint_x:app", tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_gives_no_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert hint("hint_x:app", tmp_path) == ""
+
+
+def test_a_name_too_long_for_a_file_gives_no_hint(tmp_path: Path) -> None:
+    assert hint(f"{'x' * 5000}/y.py", tmp_path) == ""
 
 
 @pytest.mark.parametrize(
