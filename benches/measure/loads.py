@@ -88,6 +88,8 @@ class Load:
     #: Each request on a connection of its own.
     new_connections: bool = False
     workers: int = 1
+    #: How the application is called: asgi or wsgi.
+    interface: str = "asgi"
     #: On the interpreter that --other-python names.
     other_python: bool = False
     websocket: WebSocket | None = None
@@ -113,6 +115,7 @@ class Load:
             "name": self.name,
             "title": self.title,
             "app": self.app,
+            "interface": self.interface,
             "answer_bytes": len(self.answer),
             "connections": self.connections,
             "method": self.method,
@@ -133,6 +136,19 @@ def plain(size: int) -> bytes:
 
 def post(name: str, title: str, app: str, body: bytes, answer: bytes = HELLO) -> Load:
     return Load(name, title, app, answer, method="POST", body=body)
+
+
+def wsgi(name: str, title: str, app: str, body: bytes = b"") -> Load:
+    """A load for those that call WSGI applications."""
+    return Load(
+        name,
+        title,
+        f"wsgi:{app}",
+        method="POST" if body else "GET",
+        body=body,
+        interface="wsgi",
+        servers=("smolcorn", "granian", "gunicorn"),
+    )
 
 
 def echo_load(
@@ -211,6 +227,8 @@ LOADS = (
         b'{"hello":"world"}',
     ),
     Load("django", "Django", "django_app:app", b'{"hello": "world"}', readme=True),
+    wsgi("wsgi-10b", "WSGI, 10-byte answer", "answer_10b"),
+    wsgi("wsgi-post-10kb", "WSGI, POST of 10 KB", "read_body", plain(10 * KB)),
     Load(
         "10b-c1",
         "10-byte answer",

@@ -25,6 +25,8 @@ HOST = "127.0.0.1"
 PATIENT_S = 300
 #: Connections that it must hold then.
 CROWD = 16_384
+#: Threads that call a WSGI application, where a server has only one by itself: smolcorn's number.
+WSGI_THREADS = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Launch:
     access_log: bool = False
     workers: int = 1
     tls: Tls | None = None
+    #: How the application is called: asgi or wsgi.
+    interface: str = "asgi"
     #: Whether many idle connections are to be kept for long.
     crowd: bool = False
     #: What the application answers.
@@ -75,6 +79,8 @@ def like_uvicorn(name: str, *options: str) -> Callable[[Launch], list[str]]:
             name, *options, "--host", HOST, "--port", str(launch.port)
         )
         words.append("--access-log" if launch.access_log else "--no-access-log")
+        if launch.interface == "wsgi":
+            words += ["--interface", "wsgi"]
         if launch.workers > 1:
             words += ["--workers", str(launch.workers)]
         if tls := launch.tls:
@@ -95,8 +101,17 @@ def granian(mode: str) -> Callable[[Launch], list[str]]:
     """With its multi-threaded (mt) or its single-threaded (st) runtime."""
 
     def command(launch: Launch) -> list[str]:
-        words = launch.module("granian", "--interface", "asgi", "--loop", "uvloop")
-        words += ["--runtime-mode", mode, "--host", HOST, "--port", str(launch.port)]
+        words = launch.module("granian", "--interface", launch.interface)
+        words += [
+            "--loop",
+            "uvloop",
+            "--runtime-mode",
+            mode,
+            "--host",
+            HOST,
+            "--port",
+            str(launch.port),
+        ]
         words.append("--access-log" if launch.access_log else "--no-access-log")
         if launch.workers > 1:
             words += ["--workers", str(launch.workers)]
@@ -142,11 +157,15 @@ def daphne(launch: Launch) -> list[str]:
 
 
 def gunicorn(parser: str) -> Callable[[Launch], list[str]]:
-    """With its own ASGI worker, on its C parser (fast) or on its Python parser (python)."""
+    """With its own ASGI worker, or for WSGI with its threads; on its C parser (fast) or on its
+    Python parser (python)."""
 
     def command(launch: Launch) -> list[str]:
-        words = launch.module("gunicorn", "--worker-class", "asgi")
-        words += ["--asgi-loop", "uvloop", "--http-parser", parser]
+        words = launch.module("gunicorn", "--http-parser", parser)
+        if launch.interface == "wsgi":
+            words += ["--worker-class", "gthread", "--threads", str(WSGI_THREADS)]
+        else:
+            words += ["--worker-class", "asgi", "--asgi-loop", "uvloop"]
         words += ["--no-control-socket", "--bind", f"{HOST}:{launch.port}"]
         words += ["--workers", str(launch.workers)]
         if launch.access_log:

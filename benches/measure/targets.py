@@ -74,6 +74,13 @@ RATIOS = (
     Ratio("10b-log", 5.0, ("uvicorn",)),
     Ratio("chunks-20", 2.5),
     Ratio("10b-py", 1.5, ("granian",)),
+    Ratio("tls", 1.8, BOTH),
+    Ratio("ws-64b", 3.0, BOTH),
+    Ratio("ws-64b-16", 3.0, BOTH),
+    Ratio("ws-16kb", 2.0, BOTH),
+    Ratio("ws-16kb-16", 2.0, BOTH),
+    Ratio("wsgi-10b", 1.5, ("granian",)),
+    Ratio("wsgi-10b", 5.0, ("gunicorn",)),
 )
 
 
