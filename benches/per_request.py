@@ -1,5 +1,5 @@
-"""Counts what one request costs a server: `make bench-instructions`, `make bench-syscalls` and
-`make bench-time`.
+"""Counts what one request or message costs a server: `make bench-instructions`,
+`make bench-syscalls` and `make bench-time`.
 
 Instructions (valgrind) and system calls (strace) repeat from run to run, also on a machine that
 is busy. Microseconds (perf) need a machine that does nothing else.
@@ -48,6 +48,7 @@ def arguments() -> argparse.Namespace:
     add("--servers", default=SUBJECT, metavar="NAMES", help="with commas between")
     add("--requests", type=int, default=1000, help="counted (instructions, syscalls)")
     add("--seconds", type=float, default=5, help="sampled (time)")
+    add("--clients", type=Path, metavar="PATH", help="the program of benches/clients")
     add("--functions", type=int, default=0, help="show so many functions as well")
     add(
         "--write",
@@ -59,7 +60,7 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen(options: argparse.Namespace) -> tuple[list[Load], list[Server]]:
-    loads = {load.name: load for load in LOADS if not load.websocket}
+    loads = {load.name: load for load in LOADS}
     # Of several modes the first.
     servers = {server.name: server for server in reversed(SERVERS)}
     return (
@@ -85,8 +86,8 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
             return meter.instructions(server, load, options.requests)
         if options.kind == "syscalls":
             return meter.system_calls(server, load, options.requests)
-        wrk = Generator(generator.find_wrk(), cores.generator)
-        return meter.time(server, load, wrk, options.seconds)
+        driver = Generator(generator.find_wrk(), cores.generator, options.clients)
+        return meter.time(server, load, driver, options.seconds)
 
     parts = [origin(options, servers)]
     for load in loads:

@@ -86,14 +86,13 @@ class Meter:
     def drive(
         self, server: Server, load: Load, requests: int, wrapper: Sequence[str]
     ) -> None:
-        """So many requests on one connection, one after the other."""
+        """So many requests or messages on one connection, one after the other."""
         launch = self.workshop.launch(load)
         try:
             with self.workshop.running(server, launch, {self.core}, wrapper) as running:
-                request = probe.raw_request(load, running.port)
-                with probe.connect(load, running.port) as connection:
+                with probe.exchanges(load, running.port) as exchange:
                     for _ in range(requests):
-                        probe.ask(connection, request, load)
+                        exchange()
         except FileNotFoundError:
             raise Unsupported(f"{wrapper[0]} is not installed") from None
         except OSError as error:

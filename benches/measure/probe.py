@@ -5,6 +5,8 @@ import socket
 import ssl
 import struct
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .failure import Failure, Unsupported
 from .loads import Load, WebSocket
@@ -106,20 +108,47 @@ def payload(talk: WebSocket) -> bytes:
 
 def check_websocket(talk: WebSocket, port: int) -> None:
     with socket.create_connection((HOST, port), TIMEOUT_S) as connection:
-        head, rest = upgrade(connection, port, talk.deflate)
-        status = int(head.split(b" ", 2)[1])
-        if status != HTTP_SWITCHING:
-            raise Unsupported(f"takes no WebSocket: answered {status}")
-        if talk.deflate and b"permessage-deflate" not in head.lower():
-            raise Unsupported("does not negotiate permessage-deflate")
+        reader = accepted(connection, talk, port)
         connection.sendall(frame(payload(talk), talk.deflate))
-        first, data = Reader(connection, rest).message()
+        first, data = reader.message()
         if first & COMPRESSED:
             data = zlib.decompressobj(wbits=-15).decompress(data + FLUSHED)
         if data != message(talk):
             raise Failure(
                 f"echoed {len(data)} bytes, not the {talk.message_bytes} sent"
             )
+
+
+@contextmanager
+def exchanges(load: Load, port: int) -> Iterator[Callable[[], None]]:
+    """One connection. Each call of what this gives is a request and its answer on it, or a
+    message there and back."""
+    if talk := load.websocket:
+        with socket.create_connection((HOST, port), TIMEOUT_S) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reader = accepted(connection, talk, port)
+            sent = frame(payload(talk), talk.deflate)
+
+            def say() -> None:
+                connection.sendall(sent)
+                reader.message()
+
+            yield say
+        return
+    with connect(load, port) as connection:
+        request = raw_request(load, port)
+        yield lambda: ask(connection, request, load)
+
+
+def accepted(connection: socket.socket, talk: WebSocket, port: int) -> "Reader":
+    """Opens a WebSocket; gives what reads from it."""
+    head, rest = upgrade(connection, port, talk.deflate)
+    status = int(head.split(b" ", 2)[1])
+    if status != HTTP_SWITCHING:
+        raise Unsupported(f"takes no WebSocket: answered {status}")
+    if talk.deflate and b"permessage-deflate" not in head.lower():
+        raise Unsupported("does not negotiate permessage-deflate")
+    return Reader(connection, rest)
 
 
 def upgrade(connection: socket.socket, port: int, deflate: bool) -> tuple[bytes, bytes]:
