@@ -12,6 +12,10 @@ ARGS ?=
 QUICK ?=
 BENCH_ARGS ?=
 OTHER_PYTHON ?=
+# Anything builds wheel and binary with a profile of what they do under load, as releases are
+# (docs/performance.md), with the llvm-profdata of rustc's own LLVM. It takes six minutes more.
+PGO ?=
+LLVM_PROFDATA ?=
 # Which cases `make autobahn` runs, as 9.*; and what it runs the suite with.
 CASES ?=
 PYTHON27 ?= python2.7
@@ -30,7 +34,7 @@ ifeq ($(PYTHON_VERSION),)
 $(error PYTHON=$(PYTHON) is no CPython of version 3.10 or newer)
 endif
 
-BUILD := build/py$(PYTHON_VERSION)
+BUILD := build/py$(PYTHON_VERSION)$(if $(PGO),-pgo)
 VENV := $(BUILD)/venv
 TOOLS := build/tools
 COUNTS := $(BUILD)/counts
@@ -40,15 +44,29 @@ OTHER_VERSION = $(word 2,$(shell $(OTHER_PYTHON) -I -S .ci/python_facts.py))
 CLIENTS := build/clients/release/websocket-clients
 AUTOBAHN := build/autobahn
 # Builds for different interpreters share no target folder: each would undo the other's.
-export CARGO_TARGET_DIR := $(if $(filter python3,$(PYTHON)),target,$(BUILD)/target)
+export CARGO_TARGET_DIR := $(if $(PGO)$(filter-out python3,$(PYTHON)),$(BUILD)/target,target)
 export PYO3_PYTHON := $(PYTHON_PATH)
-BINARY := $(CARGO_TARGET_DIR)/release/smolcorn
+BINARY := $(CARGO_TARGET_DIR)/$(if $(PGO),$(TRIPLE)/)release/smolcorn
 INSTALLED := $(VENV)/bin/smolcorn
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src actors -type f -name '*.*')
 PYTHON_SOURCES := $(shell find python -type f -name '*.py*' -not -path '*/__pycache__/*')
 SOURCES := $(RUST_SOURCES) $(PYTHON_SOURCES) pyproject.toml README.md LICENSE
 CHECKED := python src/embed examples tests benches .ci
+# The profiles, and what builds by them: one each, for functions have other names in the other. A
+# target that is named is compiled apart from build scripts.
+TRAINING := $(BUILD)/training
+WHEEL_PROFILE := $(if $(PGO),$(BUILD)/wheel.profdata)
+BINARY_PROFILE := $(if $(PGO),$(BUILD)/binary.profdata)
+ifneq ($(PGO),)
+TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
+FOR_TRIPLE := env CARGO_BUILD_TARGET=$(TRIPLE)
+WITH_PROFILE = $(FOR_TRIPLE) RUSTFLAGS=-Cprofile-use=$(abspath $(1))
+# Not every llvm-profdata can read compressed names.
+COUNTING := $(FOR_TRIPLE) RUSTFLAGS='-Cprofile-generate -Cllvm-args=-enable-name-compression=false'
+LLVM_PROFDATA := $(or $(LLVM_PROFDATA),$(firstword $(shell ls \
+    $$(rustc --print sysroot)/lib/rustlib/$(TRIPLE)/bin/llvm-profdata 2>/dev/null) llvm-profdata))
+endif
 PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
@@ -62,6 +80,7 @@ COUNT := $(PYTHON_PATH) .ci/count.py
 help:  ## Shows this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-19s %s\n", $$1, $$2 }'
 	@echo '  Variables: PYTHON=$(PYTHON) APP=$(APP) ARGS="$(ARGS)" PYTEST_ARGS="$(PYTEST_ARGS)"'
+	@echo '  PGO=1 builds with a profile, as releases are built.'
 
 run: $(VENV)/.wheel $(VENV)/.examples  ## Serves APP (examples.hello:app) with ARGS
 	@exec $(INSTALLED) $(ARGS) $(APP)
@@ -112,29 +131,29 @@ suite-binary suite-async-h1:
 	@echo '$(PYTHON_PATH) has no shared libpython: the binary is not tested.'
 endif
 
-binary:  ## Builds target/release/smolcorn, which embeds Python
+binary: $(BINARY_PROFILE)  ## Builds target/release/smolcorn, which embeds Python
 	@$(if $(LIBPYTHON),,echo '$(PYTHON_PATH) has no shared libpython to embed.'; exit 1)
-	cargo build --release --bin smolcorn $(CARGO_FLAGS)
+	$(call WITH_PROFILE,$(BINARY_PROFILE)) cargo build --release --bin smolcorn $(CARGO_FLAGS)
 
 wheel: $(BUILD)/wheel/.built  ## Builds the wheel
 	@ls $(BUILD)/wheel/*.whl
 
 bench: $(BENCH)/.installed $(CLIENTS)  ## Measures smolcorn beside its peers; QUICK=1 takes three minutes
 	$(if $(OTHER_PYTHON),$(MAKE) PYTHON=$(OTHER_PYTHON) bench-environment)
-	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) --clients $(CLIENTS) \
+	$(BENCH)/bin/python benches/compare.py $(if $(QUICK),--quick) $(if $(PGO),--profiled) --clients $(CLIENTS) \
 	    --wheel $(BUILD)/wheel/*.whl --binary $(BINARY) \
 	    $(if $(OTHER_PYTHON),--other-python build/py$(OTHER_VERSION)/bench/bin/python) $(BENCH_ARGS)
 
 bench-environment: $(BENCH)/.installed
 
-PER_REQUEST = $(BENCH)/bin/python benches/per_request.py $(@:bench-%=%) $(BENCH_ARGS)
-bench-instructions: $(BENCH)/.installed  ## Counts the instructions of one request, with valgrind
+PER_REQUEST = $(BENCH)/bin/python benches/per_request.py $(@:bench-%=%) --clients $(CLIENTS) $(BENCH_ARGS)
+bench-instructions: $(BENCH)/.installed $(CLIENTS)  ## Counts the instructions of one request, with valgrind
 	$(PER_REQUEST)
 
-bench-syscalls: $(BENCH)/.installed  ## Counts the system calls of one request, with strace
+bench-syscalls: $(BENCH)/.installed $(CLIENTS)  ## Counts the system calls of one request, with strace
 	$(PER_REQUEST)
 
-bench-time: $(BENCH)/.installed  ## Shows where the time of one request goes, with perf
+bench-time: $(BENCH)/.installed $(CLIENTS)  ## Shows where the time of one request goes, with perf
 	$(PER_REQUEST)
 
 autobahn: $(VENV)/.wheel $(AUTOBAHN)/.installed  ## Runs the Autobahn test suite; CASES='9.*' for some
@@ -154,7 +173,8 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	$(TOOLS)/bin/basedpyright --pythonpath $(TOOLS)/bin/python
 	$(TOOLS)/bin/mypy src/embed .ci
 	$(TOOLS)/bin/mypy --platform linux benches/compare.py benches/per_request.py benches/application.py
-	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py
+	$(TOOLS)/bin/mypy --platform linux benches/train.py
+	$(TOOLS)/bin/mypy --platform linux benches/apps/plain.py benches/apps/wsgi.py
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
@@ -165,12 +185,40 @@ fmt: $(TOOLS)/.installed  ## Formats everything
 clean:  ## Removes what make has made
 	rm -rf build target
 
-$(BUILD)/wheel/.built: $(SOURCES) $(TOOLS)/.installed
+$(BUILD)/wheel/.built: $(SOURCES) $(TOOLS)/.installed $(WHEEL_PROFILE)
 	rm -rf $(@D)
-	$(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
+	$(call WITH_PROFILE,$(WHEEL_PROFILE)) $(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
 	    --target-dir $(BUILD)/wheel-target --out $(@D)
 	@$(PYTHON_PATH) -m zipfile --list $(@D)/*.whl | grep '^smolcorn/_bin/smolcorn ' \
 	    || { echo 'The wheel has no program to be the parent of workers.'; exit 1; }
+	touch $@
+
+# $(call train,folder,options) puts loads to what counts, and sums the counts up.
+define train
+	rm -rf $(TRAINING)/$(1)
+	env LLVM_PROFILE_FILE=$(abspath $(TRAINING))/$(1)/%m.profraw \
+	    $(TRAINING)/venv/bin/python benches/train.py --clients $(CLIENTS) $(2)
+	$(LLVM_PROFDATA) merge --output=$@ $(TRAINING)/$(1)/*.profraw
+endef
+
+TRAINERS := $(CLIENTS) $(wildcard benches/*.py benches/*/*.py)
+
+$(BUILD)/wheel.profdata: $(SOURCES) $(TRAINERS) $(TRAINING)/venv/.created $(TOOLS)/.installed
+	rm -rf $(TRAINING)/wheel
+	$(COUNTING) $(TOOLS)/bin/maturin build --release --interpreter $(PYTHON_PATH) $(CARGO_FLAGS) \
+	    --target-dir $(TRAINING)/target --out $(TRAINING)/wheel
+	$(TRAINING)/venv/bin/python $(PIP) --force-reinstall --no-deps $(TRAINING)/wheel/*.whl
+	$(call train,of-wheel)
+
+$(BUILD)/binary.profdata: $(SOURCES) $(TRAINERS) $(TRAINING)/venv/.created
+	$(COUNTING) cargo build --release --bin smolcorn $(CARGO_FLAGS) --target-dir $(TRAINING)/target
+	$(call train,of-binary,--program $(abspath $(TRAINING))/target/$(TRIPLE)/release/smolcorn)
+
+$(TRAINING)/venv/.created: benches/requirements.txt
+	@$(LLVM_PROFDATA) --version >/dev/null || { echo 'PGO=1 takes the llvm-profdata of the version that' \
+	    '`rustc -vV` calls LLVM: `rustup component add llvm-tools`, or LLVM_PROFDATA=path.'; exit 1; }
+	$(PYTHON_PATH) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP) -r benches/requirements.txt
 	touch $@
 
 $(VENV)/.created:

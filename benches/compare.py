@@ -59,6 +59,7 @@ def arguments() -> argparse.Namespace:
         help="interpreter for the row on another Python",
     )
     add("--clients", type=Path, metavar="PATH", help="the program of benches/clients")
+    add("--profiled", action="store_true", help="it was built with a profile (PGO=1)")
     add("--wheel", type=Path, metavar="PATH", help="whose size to report")
     add("--binary", type=Path, metavar="PATH", help="whose size to report")
     add("--results", type=Path, default=RESULTS, help="folder for the report")
@@ -143,6 +144,8 @@ def command(options: argparse.Namespace) -> str:
     words = ["make bench", "PYTHON=python{}.{}".format(*sys.version_info)]
     if options.quick:
         words.append("QUICK=1")
+    if options.profiled:
+        words.append("PGO=1")
     if extra:
         words.append(f"BENCH_ARGS={shlex.quote(extra)}")
     return " ".join(words)

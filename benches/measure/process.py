@@ -48,8 +48,14 @@ class Running:
 class Workshop:
     """What servers need of files, in a folder that its owner removes."""
 
-    def __init__(self, folder: Path, other_python: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        other_python: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         self.folder = folder
+        self.stop_signal = stop_signal
         # Servers run in another folder. The path may be a link into an environment: it is kept.
         self.other_python = other_python and os.path.abspath(other_python)
         self.file = folder / "50kb.bin"
@@ -71,6 +77,7 @@ class Workshop:
             load.access_log,
             load.workers,
             self.tls() if load.tls else None,
+            interface=load.interface,
             answer=load.answer,
         )
 
@@ -116,7 +123,7 @@ class Workshop:
                 kind = Unsupported if process.returncode == USAGE_ERROR else Failure
                 raise kind(said) from None
             finally:
-                stop(process, STOP_S * patience)
+                stop(process, STOP_S * patience, self.stop_signal)
 
     def environment(self, repeatable: bool) -> dict[str, str]:
         """Without settings of the shell's; `repeatable` gives strings the same hashes each time."""
@@ -188,9 +195,9 @@ def check(running: Running, load: Load) -> None:
         raise Failure(f"did not answer: {error}") from None
 
 
-def stop(process: "subprocess.Popen[bytes]", stop_s: float) -> None:
+def stop(process: "subprocess.Popen[bytes]", stop_s: float, number: int) -> None:
     """Asks the server to end, and ends what is left of its process group."""
-    signal_group(process, signal.SIGTERM)
+    signal_group(process, number)
     try:
         process.wait(stop_s)
     except subprocess.TimeoutExpired:
