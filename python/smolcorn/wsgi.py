@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from smolcorn._core import FileWrapper
@@ -56,7 +57,11 @@ def _work(pool: Pool) -> None:
     context = pool.context
     fresh = contextvars.Context if context is None else context.copy
     while (request := take()) is not None:
-        fresh().run(_serve, app, *request)
+        try:
+            fresh().run(_serve, app, *request)
+        except BaseException:
+            # Not even a fault of ours costs the pool a thread.
+            traceback.print_exc()
         # Nothing of it shall live until the next one comes.
         del request
 

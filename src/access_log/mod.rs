@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use flume::{RecvTimeoutError, SendTimeoutError};
+
 pub use line::Entry;
 use output::Output;
 
@@ -48,9 +50,58 @@ enum Writer {
     Running {
         batches: flume::Sender<Vec<u8>>,
         thread: JoinHandle<()>,
+        /// Cut off when the thread has ended.
+        end: flume::Receiver<()>,
     },
     /// No thread could be started: the caller's writes.
     Caller,
+}
+
+/// A full batch, for which the writer has no room: its reader has stopped.
+#[must_use = "its lines are lost otherwise"]
+pub struct Stuck {
+    batches: flume::Sender<Vec<u8>>,
+    batch: Vec<u8>,
+}
+
+impl Stuck {
+    /// Waits for room, at most so long. Gives itself back when there was none.
+    pub fn wait(self, patience: Duration) -> Result<(), Stuck> {
+        let batches = self.batches;
+        match batches.send_timeout(self.batch, patience) {
+            // The thread is gone only where nobody can be told of it.
+            Ok(()) | Err(SendTimeoutError::Disconnected(_)) => Ok(()),
+            Err(SendTimeoutError::Timeout(batch)) => Err(Stuck { batches, batch }),
+        }
+    }
+}
+
+/// A log that has been closed, until its last lines are written.
+#[must_use = "its last lines may be lost otherwise"]
+pub struct Closing {
+    stuck: Option<Stuck>,
+    thread: JoinHandle<()>,
+    end: flume::Receiver<()>,
+}
+
+impl Closing {
+    /// Waits for the end, at most so long at a time. Gives itself back when it has not come.
+    pub fn wait(mut self, patience: Duration) -> Result<(), Closing> {
+        if let Some(stuck) = self.stuck.take()
+            && let Err(stuck) = stuck.wait(patience)
+        {
+            self.stuck = Some(stuck);
+            return Err(self);
+        }
+        match self.end.recv_timeout(patience) {
+            Err(RecvTimeoutError::Timeout) => Err(self),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                // It has no way to panic; if it did, there is nothing to do about it here.
+                let _ = self.thread.join();
+                Ok(())
+            }
+        }
+    }
 }
 
 impl AccessLog {
@@ -76,13 +127,15 @@ impl AccessLog {
         Ok(AccessLog::new(file, colours))
     }
 
-    /// Adds a line. Waits only when the writer is stuck ([`BATCHES_WAITING_MAX`]).
-    pub fn push(&mut self, entry: &Entry<'_>) {
+    /// Adds a line. Never waits: when the writer is stuck ([`BATCHES_WAITING_MAX`]), the caller
+    /// has to, with what is returned.
+    #[must_use = "the caller has to wait"]
+    pub fn push(&mut self, entry: &Entry<'_>) -> Option<Stuck> {
         entry.write_line(self.colours, &mut self.batch);
-        if self.batch.len() >= BATCH_BYTES_MAX {
-            let batch = self.take_batch();
-            self.hand_over(batch);
+        if self.batch.len() < BATCH_BYTES_MAX {
+            return None;
         }
+        self.hand_over_all()
     }
 
     /// Hands the lines over if it is time: at once when the last time is a
@@ -113,19 +166,16 @@ impl AccessLog {
         None
     }
 
-    /// Writes everything that is left and ends the thread. Waits until it is done. A later
+    /// Has everything that is left written, and the thread end; `None`: it is done. A later
     /// [`push`](Self::push) begins anew.
-    pub fn close(&mut self) {
-        if !self.batch.is_empty() {
-            let batch = self.take_batch();
-            self.hand_over(batch);
-        }
-        if let Writer::Running { batches, thread } =
-            std::mem::replace(&mut self.writer, Writer::Idle)
-        {
-            drop(batches);
-            // It has no way to panic; if it did, there is nothing to do about it here.
-            let _ = thread.join();
+    pub fn close(&mut self) -> Option<Closing> {
+        let stuck = match self.batch.is_empty() {
+            true => None,
+            false => self.hand_over_all(),
+        };
+        match std::mem::replace(&mut self.writer, Writer::Idle) {
+            Writer::Running { thread, end, .. } => Some(Closing { stuck, thread, end }),
+            Writer::Idle | Writer::Caller => None,
         }
     }
 
@@ -135,14 +185,15 @@ impl AccessLog {
         std::mem::replace(&mut self.batch, room)
     }
 
-    fn hand_over(&mut self, batch: Vec<u8>) {
+    fn hand_over_all(&mut self) -> Option<Stuck> {
         self.start();
-        if let Writer::Running { batches, .. } = &self.writer {
-            // Fails only when the thread is gone, and it ends only after this sender.
-            let _ = batches.send(batch);
-        } else {
+        let batch = self.take_batch();
+        let Writer::Running { batches, .. } = &self.writer else {
             self.output.write(&batch);
-        }
+            return None;
+        };
+        let batches = batches.clone();
+        Stuck { batches, batch }.wait(Duration::ZERO).err()
     }
 
     fn start(&mut self) {
@@ -150,12 +201,20 @@ impl AccessLog {
             return;
         }
         let (batches, waiting) = flume::bounded::<Vec<u8>>(BATCHES_WAITING_MAX);
+        let (ended, end) = flume::bounded(0);
         let output = Arc::clone(&self.output);
         let thread = thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || waiting.iter().for_each(|batch| output.write(&batch)));
+            .spawn(move || {
+                let _ended: flume::Sender<()> = ended;
+                waiting.iter().for_each(|batch| output.write(&batch));
+            });
         self.writer = match thread {
-            Ok(thread) => Writer::Running { batches, thread },
+            Ok(thread) => Writer::Running {
+                batches,
+                thread,
+                end,
+            },
             Err(_) => Writer::Caller,
         };
     }
@@ -163,7 +222,10 @@ impl AccessLog {
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.close();
+        let mut closing = self.close();
+        while let Some(left) = closing {
+            closing = left.wait(FLUSH_INTERVAL).err();
+        }
     }
 }
 

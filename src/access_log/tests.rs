@@ -40,15 +40,30 @@ fn read_all(mut reader: io::PipeReader) -> String {
     read
 }
 
+/// Adds a line, and waits as long as it takes.
+fn push(log: &mut AccessLog, client: &str) {
+    let mut stuck = log.push(&entry(client));
+    while let Some(left) = stuck {
+        stuck = left.wait(FLUSH_INTERVAL).err();
+    }
+}
+
+fn close(log: &mut AccessLog) {
+    let mut closing = log.close();
+    while let Some(left) = closing {
+        closing = left.wait(FLUSH_INTERVAL).err();
+    }
+}
+
 #[test]
 fn a_lone_line_is_written_at_once() {
     let (mut log, mut reader) = piped();
     let now = Instant::now();
-    log.push(&entry("a"));
+    push(&mut log, "a");
     assert_eq!(log.flush_due(now), None);
     assert_eq!(read_like(&mut reader, &line("a")), line("a"));
     let later = now + FLUSH_INTERVAL;
-    log.push(&entry("b"));
+    push(&mut log, "b");
     assert_eq!(log.flush_due(later), None);
     assert_eq!(read_like(&mut reader, &line("b")), line("b"));
 }
@@ -57,12 +72,12 @@ fn a_lone_line_is_written_at_once() {
 fn lines_soon_after_a_flush_wait_together() {
     let (mut log, mut reader) = piped();
     let now = Instant::now();
-    log.push(&entry("a"));
+    push(&mut log, "a");
     assert_eq!(log.flush_due(now), None);
     let soon = now + FLUSH_INTERVAL / 2;
-    log.push(&entry("b"));
+    push(&mut log, "b");
     assert_eq!(log.flush_due(soon), Some(now + FLUSH_INTERVAL));
-    log.push(&entry("c"));
+    push(&mut log, "c");
     assert_eq!(log.flush_due(soon), Some(now + FLUSH_INTERVAL));
     assert_eq!(log.batch.len(), line("b").len() + line("c").len());
     assert_eq!(log.flush_due(now + FLUSH_INTERVAL), None);
@@ -75,7 +90,7 @@ fn lines_soon_after_a_flush_wait_together() {
 fn without_lines_nothing_is_due() {
     let (mut log, reader) = piped();
     assert_eq!(log.flush_due(Instant::now()), None);
-    log.close();
+    close(&mut log);
     assert!(matches!(log.writer, Writer::Idle));
     drop(log);
     assert_eq!(read_all(reader), "");
@@ -84,9 +99,9 @@ fn without_lines_nothing_is_due() {
 #[test]
 fn close_writes_what_is_left_and_push_begins_anew() {
     let (mut log, reader) = piped();
-    log.push(&entry("a"));
-    log.close();
-    log.push(&entry("b"));
+    push(&mut log, "a");
+    close(&mut log);
+    push(&mut log, "b");
     drop(log);
     assert_eq!(read_all(reader), line("a") + &line("b"));
 }
@@ -97,7 +112,7 @@ fn full_batches_go_without_a_flush() {
     let one = line("1.2.3.4:5");
     let count = BATCH_BYTES_MAX / one.len() + 1;
     for _ in 0..count {
-        log.push(&entry("1.2.3.4:5"));
+        push(&mut log, "1.2.3.4:5");
     }
     assert!(log.batch.is_empty());
     let all = one.repeat(count);
@@ -108,7 +123,7 @@ fn full_batches_go_without_a_flush() {
 fn the_descriptor_is_duplicated() {
     let (reader, writer) = io::pipe().unwrap();
     let mut log = AccessLog::to_descriptor(writer.as_raw_fd(), false).unwrap();
-    log.push(&entry("a"));
+    push(&mut log, "a");
     drop(log);
     (&writer).write_all(b"still open").unwrap();
     drop(writer);
@@ -120,8 +135,8 @@ fn the_descriptor_is_duplicated() {
 fn files_are_written_too() {
     let path = std::env::temp_dir().join(format!("smolcorn-access-log-{}", std::process::id()));
     let mut log = AccessLog::new(File::create(&path).unwrap(), true);
-    log.push(&entry("a"));
-    log.close();
+    push(&mut log, "a");
+    close(&mut log);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert!(
@@ -138,7 +153,7 @@ fn a_pipe_that_does_not_block_loses_nothing() {
     let count = 3 * BATCH_BYTES_MAX / line("a").len();
     let read = thread::spawn(move || read_all(reader));
     for _ in 0..count {
-        log.push(&entry("a"));
+        push(&mut log, "a");
     }
     drop(log);
     assert_eq!(read.join().unwrap(), line("a").repeat(count));
@@ -154,7 +169,7 @@ fn fill(log: &mut AccessLog) -> usize {
     let mut now = Instant::now();
     // What waits, what the writer holds, and what a pipe of 64 KiB takes.
     for count in 1..=BATCHES_WAITING_MAX + 4 {
-        log.push(&entry(&big()));
+        push(log, &big());
         now += FLUSH_INTERVAL;
         if log.flush_due(now) == Some(now + FLUSH_INTERVAL) {
             assert_eq!(log.batch.len(), line(&big()).len());
@@ -182,7 +197,7 @@ fn full_batches_wait_for_a_stuck_reader() {
     let caller = thread::spawn(move || {
         ready.send(()).unwrap();
         for _ in 0..more {
-            log.push(&entry(&big()));
+            push(&mut log, &big());
         }
     });
     started.recv().unwrap();
@@ -191,12 +206,32 @@ fn full_batches_wait_for_a_stuck_reader() {
 }
 
 #[test]
+fn who_waits_for_a_stuck_reader_can_look_around() {
+    let (mut log, reader) = piped();
+    let mut count = fill(&mut log);
+    let stuck = loop {
+        count += 1;
+        if let Some(stuck) = log.push(&entry(&big())) {
+            break stuck;
+        }
+    };
+    let stuck = stuck.wait(Duration::ZERO).err().unwrap();
+    let closing = log.close().unwrap();
+    let closing = closing.wait(Duration::ZERO).err().unwrap();
+    let read = thread::spawn(move || read_all(reader));
+    assert!(stuck.wait(Duration::from_secs(60)).is_ok());
+    assert!(closing.wait(Duration::from_secs(60)).is_ok());
+    drop(log);
+    assert!(read.join().unwrap() == line(&big()).repeat(count));
+}
+
+#[test]
 fn a_reader_that_has_gone_is_no_trouble() {
     let (mut log, reader) = piped();
     drop(reader);
     for _ in 0..4 * BATCH_BYTES_MAX / line("a").len() {
-        log.push(&entry("a"));
+        push(&mut log, "a");
     }
-    log.close();
+    close(&mut log);
     assert!(log.output.is_broken());
 }

@@ -6,15 +6,19 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::access_log::{AccessLog, Entry};
+use crate::access_log::{AccessLog, Closing, Entry, Stuck};
 use crate::asgi::exchange::LoggedRequest;
+use crate::asgi::log::tell_if_failed;
 use crate::http::response::reason_phrase;
+
+/// While the log's reader takes nothing, signals are looked for this often.
+const SIGNALS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Writes a line for each response that starts.
 pub struct AccessLogger {
@@ -93,17 +97,31 @@ impl AccessLogger {
         client: &str,
         request: &LoggedRequest,
         status: u16,
+    ) {
+        if let (Some(module), Some(logger)) = (&self.module, &self.logger) {
+            let entry = self.entry(request, client, status);
+            let written = self.write(py, &entry, module, logger);
+            tell_if_failed(py, written, logger);
+        }
+    }
+
+    fn write(
+        &self,
+        py: Python<'_>,
+        entry: &Entry<'_>,
+        module: &Py<PyAny>,
+        logger: &Py<PyAny>,
     ) -> PyResult<()> {
-        let (Some(module), Some(logger)) = (&self.module, &self.logger) else {
-            return Ok(());
-        };
         if !self.checked.swap(true, Ordering::Relaxed) {
             self.choose_route(py, module, logger)?;
         }
-        let entry = self.entry(request, client, status);
-        if let Some(native) = &mut self.route().native {
-            native.log.push(&entry);
-            return Ok(());
+        let pushed = self
+            .route()
+            .native
+            .as_mut()
+            .map(|native| native.log.push(entry));
+        if let Some(stuck) = pushed {
+            return wait_for_reader(py, stuck, Stuck::wait);
         }
         module.call_method1(
             py,
@@ -113,7 +131,7 @@ impl AccessLogger {
                 entry.method,
                 entry.full_path(),
                 entry.version,
-                status,
+                entry.status,
             ),
         )?;
         Ok(())
@@ -164,10 +182,10 @@ impl AccessLogger {
             route.look = look;
             std::mem::replace(&mut route.native, native)
         };
-        if let Some(mut before) = before {
-            py.detach(|| before.log.close());
+        match before {
+            Some(mut before) => wait_for_reader(py, before.log.close(), Closing::wait),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A turn is over: the next line looks at the logger again, and a batch that is due goes out.
@@ -192,9 +210,28 @@ impl AccessLogger {
     pub fn close(&self, py: Python<'_>) {
         let native = self.route().native.take();
         if let Some(mut native) = native {
-            py.detach(|| native.log.close());
+            let closed = wait_for_reader(py, native.log.close(), Closing::wait);
+            if let Some(logger) = &self.logger {
+                tell_if_failed(py, closed, logger);
+            }
         }
     }
+}
+
+/// Waits for whoever reads the log, and may have stopped. Signals are heard meanwhile, or the third
+/// one could not end the process. Nothing may be locked.
+fn wait_for_reader<T: Send>(
+    py: Python<'_>,
+    mut left: Option<T>,
+    wait: impl Fn(T, Duration) -> Result<(), T> + Sync,
+) -> PyResult<()> {
+    while let Some(waiting) = left {
+        left = py.detach(|| wait(waiting, SIGNALS_INTERVAL)).err();
+        if left.is_some() {
+            py.check_signals()?;
+        }
+    }
+    Ok(())
 }
 
 /// Only Unix has descriptors to write to; elsewhere Python's logging writes.

@@ -244,11 +244,16 @@ impl AppCall {
 
     /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers.
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
-        match &*self.state(py) {
+        // What the application made may run its own code to answer: no state is held meanwhile.
+        let coroutine = match &*self.state(py) {
             State::Running(coroutine) if name.starts_with("cr_") || name.starts_with("__") => {
-                coroutine.getattr(py, name)
+                Some(coroutine.clone_ref(py))
             }
-            _ => Err(pyo3::exceptions::PyAttributeError::new_err(format!(
+            _ => None,
+        };
+        match coroutine {
+            Some(coroutine) => coroutine.getattr(py, name),
+            None => Err(pyo3::exceptions::PyAttributeError::new_err(format!(
                 "'AppCall' object has no attribute '{name}'"
             ))),
         }

@@ -313,13 +313,15 @@ impl Border {
         self.arm(py)
     }
 
-    /// Sends the heads that have got no body in this turn.
+    /// Sends the heads that have got no body in this turn. All go; the error is the first one.
     pub fn flush_heads(&self, py: Python<'_>) -> PyResult<()> {
         let held = mem::take(&mut *self.held.borrow(py));
+        let mut first = Ok(());
         for exchange in &held {
-            exchange.get().flush_head(py)?;
+            let sent = exchange.get().flush_head(py);
+            first = first.and(sent);
         }
-        Ok(())
+        first
     }
 
     // --- what is shown of the dispatch actor -----------------------------------------------------
@@ -443,7 +445,7 @@ impl Border {
             return Ok(());
         }
         self.access
-            .response_started(py, request.client(connection), request, status)?;
+            .response_started(py, request.client(connection), request, status);
         // A turn's end hands waiting lines over.
         self.arm(py)
     }
@@ -461,7 +463,7 @@ impl Border {
         let outcome = request.outcome(py);
         if !value.is_none() && outcome == Outcome::Complete {
             let text = format!("ASGI callable should return None, but returned '{value}'.");
-            self.log.error(py, &text)?;
+            self.log.error(py, &text);
             request.retire_connection(py)?;
         } else if request.is_disconnected(py) && outcome != Outcome::Complete {
             request.abort(py)?;
@@ -470,12 +472,12 @@ impl Border {
                 Outcome::Complete => {}
                 Outcome::NotStarted => {
                     self.log
-                        .error(py, "ASGI callable returned without starting response.")?;
+                        .error(py, "ASGI callable returned without starting response.");
                     answer_500(py, request)?;
                 }
                 Outcome::Held | Outcome::Incomplete => {
                     self.log
-                        .error(py, "ASGI callable returned without completing response.")?;
+                        .error(py, "ASGI callable returned without completing response.");
                     give_up(py, request, outcome)?;
                 }
             }
@@ -494,7 +496,7 @@ impl Border {
         let outcome = request.outcome(py);
         if !is_disconnect(&error.clone_ref(py).into_value(py).into_bound(py).into_any()) {
             self.log
-                .exception(py, "Exception in ASGI application\n", &error)?;
+                .exception(py, "Exception in ASGI application\n", &error);
         }
         give_up(py, request, outcome)?;
         self.ended(py, request.key())

@@ -84,17 +84,15 @@ impl ConnectionRecord {
     }
 
     /// Logs that the connection is an open WebSocket now.
-    pub fn log_websocket_open(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn log_websocket_open(&self, py: Python<'_>) {
         self.websocket_is_open.store(true, Ordering::Relaxed);
-        self.border.log.info(py, "connection open")
+        self.border.log.info(py, "connection open");
     }
 
     /// Logs that it is none any more, if that was logged; once.
-    pub fn log_websocket_closed(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn log_websocket_closed(&self, py: Python<'_>) {
         if self.websocket_is_open.swap(false, Ordering::Relaxed) {
-            self.border.log.info(py, "connection closed")
-        } else {
-            Ok(())
+            self.border.log.info(py, "connection closed");
         }
     }
 

@@ -1,11 +1,15 @@
 //! Server messages, through Python's logging: logger `uvicorn.error`, as users' configurations
 //! name it.
+//!
+//! A filter or a handler may raise. That is told where Python tells of exceptions that nobody can
+//! catch (`sys.unraisablehook`), and no more comes of it: no answer to a client may depend on
+//! whether it could be logged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use super::border::Border;
 use super::connection::ConnectionRecord;
@@ -56,23 +60,23 @@ impl ServerLog {
     }
 
     /// Logs a message at DEBUG.
-    pub fn debug(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger
-            .call_method1(py, intern!(py, "debug"), (text,))?;
-        Ok(())
+    pub fn debug(&self, py: Python<'_>, text: &str) {
+        self.log(py, intern!(py, "debug"), text);
     }
 
     /// Logs a WARNING.
-    pub fn warning(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger
-            .call_method1(py, intern!(py, "warning"), (text,))?;
-        Ok(())
+    pub fn warning(&self, py: Python<'_>, text: &str) {
+        self.log(py, intern!(py, "warning"), text);
     }
 
     /// Logs an INFO.
-    pub fn info(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger.call_method1(py, intern!(py, "info"), (text,))?;
-        Ok(())
+    pub fn info(&self, py: Python<'_>, text: &str) {
+        self.log(py, intern!(py, "info"), text);
+    }
+
+    fn log(&self, py: Python<'_>, method: &Bound<'_, PyString>, text: &str) {
+        let logged = self.logger.call_method1(py, method, (text,));
+        tell_if_failed(py, logged, &self.logger);
     }
 
     /// Logs how the handshake of a WebSocket was answered: `answer` is a status, or `[accepted]`.
@@ -83,40 +87,50 @@ impl ServerLog {
         connection: &ConnectionRecord,
         request: &LoggedRequest,
         answer: &str,
-    ) -> PyResult<()> {
-        if !self.is_enabled(py, INFO_LEVEL)? {
-            return Ok(());
-        }
-        let (client, path) = (request.client(connection), border.access.path_of(request));
-        let text = format!("%s - \"WebSocket %s\" {answer}");
-        self.logger
-            .call_method1(py, intern!(py, "info"), (text, client, path))?;
-        Ok(())
+    ) {
+        let logged = self.is_enabled(py, INFO_LEVEL).and_then(|enabled| {
+            if enabled {
+                let (client, path) = (request.client(connection), border.access.path_of(request));
+                let text = format!("%s - \"WebSocket %s\" {answer}");
+                let info = intern!(py, "info");
+                self.logger.call_method1(py, info, (text, client, path))?;
+            }
+            Ok(())
+        });
+        tell_if_failed(py, logged, &self.logger);
     }
 
     /// Logs an ERROR.
-    pub fn error(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger
-            .call_method1(py, intern!(py, "error"), (text,))?;
-        Ok(())
+    pub fn error(&self, py: Python<'_>, text: &str) {
+        self.log(py, intern!(py, "error"), text);
     }
 
     /// Logs an ERROR with the traceback of `error`.
-    pub fn exception(&self, py: Python<'_>, text: &str, error: &PyErr) -> PyResult<()> {
+    pub fn exception(&self, py: Python<'_>, text: &str, error: &PyErr) {
         let options = PyDict::new(py);
         // Before Python 3.12 only this puts the traceback into the exception.
         let error = error.clone_ref(py).into_value(py);
-        options.set_item(intern!(py, "exc_info"), error)?;
-        self.logger
-            .bind(py)
-            .call_method(intern!(py, "error"), (text,), Some(&options))?;
-        Ok(())
+        let logged = options
+            .set_item(intern!(py, "exc_info"), error)
+            .and_then(|()| {
+                let logger = self.logger.bind(py);
+                logger.call_method(intern!(py, "error"), (text,), Some(&options))
+            });
+        tell_if_failed(py, logged, &self.logger);
     }
 
     /// Logs a message at TRACE.
-    pub fn trace(&self, py: Python<'_>, text: &str) -> PyResult<()> {
-        self.logger
-            .call_method1(py, intern!(py, "log"), (TRACE_LEVEL, text))?;
-        Ok(())
+    pub fn trace(&self, py: Python<'_>, text: &str) {
+        let logged = self
+            .logger
+            .call_method1(py, intern!(py, "log"), (TRACE_LEVEL, text));
+        tell_if_failed(py, logged, &self.logger);
+    }
+}
+
+/// Tells of what `logger` has raised.
+pub fn tell_if_failed<T>(py: Python<'_>, logged: PyResult<T>, logger: &Py<PyAny>) {
+    if let Err(error) = logged {
+        error.write_unraisable(py, Some(logger.bind(py)));
     }
 }

@@ -249,9 +249,11 @@ impl Waiter {
     }
 
     /// Takes all callbacks to `function` back, and says how many there were.
-    fn remove_done_callback(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<usize> {
+    fn remove_done_callback(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let py = slf.py();
+        let waiter = slf.get();
         let (one, more) = {
-            let mut state = self.state(py);
+            let mut state = waiter.state(py);
             (state.callback.take(), mem::take(&mut state.more_callbacks))
         };
         let mut kept = Vec::new();
@@ -264,7 +266,14 @@ impl Waiter {
                 kept.push(callback);
             }
         }
-        self.state(py).more_callbacks.extend(kept);
+        if waiter.is_done(py) {
+            // It has ended while they were compared, and found nobody to call.
+            for callback in kept {
+                waiter.schedule(py, &callback, slf.as_any())?;
+            }
+        } else {
+            waiter.state(py).more_callbacks.extend(kept);
+        }
         Ok(removed)
     }
 

@@ -83,7 +83,7 @@ impl Dispatch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend(self.mailbox.drain_mail());
         if !batch.is_empty() {
-            self.tasks.look_at_factory(py, &self.border)?;
+            self.tasks.look_at_factory(py, &self.border);
         }
         self.border.collect_resumptions(py);
         let mut end = Ok(());
@@ -94,15 +94,13 @@ impl Dispatch {
                 Err(error) if ends_the_loop(py, &error) => end = Err(error),
                 Err(error) => {
                     let log = &self.border.log;
-                    let logged = log.exception(py, "Exception in the server\n", &error);
-                    end = end.and(logged);
+                    log.exception(py, "Exception in the server\n", &error);
                 }
             }
         }
         self.batch = batch;
         let end = end.and(self.border.resume_all(py));
-        self.border.flush_heads(py)?;
-        end
+        end.and(self.border.flush_heads(py))
     }
 
     fn handle(&mut self, py: Python<'_>, message: ToDispatch<HttpMachine>) -> PyResult<()> {
@@ -113,7 +111,7 @@ impl Dispatch {
                 reply,
             } => {
                 let record = ConnectionRecord::new(py, &self.border, connection, &ends, reply)?;
-                self.trace_connection(py, &record, "HTTP connection made")?;
+                self.trace_connection(py, &record, "HTTP connection made");
                 self.connections.insert(connection, Arc::new(record));
                 self.count_connections();
                 Ok(())
@@ -128,7 +126,8 @@ impl Dispatch {
                 Ok(())
             }
             ToDispatch::HandshakeFailed { connection, error } => {
-                self.handshake_failed(py, connection, &error)
+                self.handshake_failed(py, connection, &error);
+                Ok(())
             }
             ToDispatch::Event { connection, event } => self.event(py, connection, event),
             ToDispatch::Closed { connection, .. } => self.closed(py, connection),
@@ -136,11 +135,17 @@ impl Dispatch {
                 self.border.listeners.fetch_sub(1, Ordering::Relaxed);
                 self.border.tell_if_idle(py)
             }
-            ToDispatch::AcceptFailed { listener, error } => self.border.log.warning(
-                py,
-                &format!("listener#{listener} cannot accept for now and will try again: {error}"),
-            ),
-            ToDispatch::Trace(line) => self.border.log.trace(py, &line),
+            ToDispatch::AcceptFailed { listener, error } => {
+                let text = format!(
+                    "listener#{listener} cannot accept for now and will try again: {error}"
+                );
+                self.border.log.warning(py, &text);
+                Ok(())
+            }
+            ToDispatch::Trace(line) => {
+                self.border.log.trace(py, &line);
+                Ok(())
+            }
         }
     }
 
@@ -182,30 +187,28 @@ impl Dispatch {
             }
             HttpEvent::WebSocket { stream, event } => {
                 if matches!(event, WsEvent::Disconnected { .. }) {
-                    self.websocket_ended(py, connection)?;
+                    self.websocket_ended(py, connection);
                 }
                 match find(stream) {
                     Some(Conversation::WebSocket(socket)) => socket.get().happened(py, event),
                     _ => Ok(()),
                 }
             }
-            HttpEvent::Warning(warning) => self.border.log.warning(py, &text_of(warning)),
+            HttpEvent::Warning(warning) => {
+                self.border.log.warning(py, &text_of(warning));
+                Ok(())
+            }
         }
     }
 
     /// The client's trouble, or somebody's who tries ports: nothing that an operator must see.
-    fn handshake_failed(
-        &self,
-        py: Python<'_>,
-        connection: ConnectionId,
-        error: &std::io::Error,
-    ) -> PyResult<()> {
+    fn handshake_failed(&self, py: Python<'_>, connection: ConnectionId, error: &std::io::Error) {
         let client = self
             .connections
             .get(&connection)
             .map_or("", |record| record.client_text.as_str());
         let log = &self.border.log;
-        log.debug(py, &format!("{client} - TLS handshake failed: {error}"))
+        log.debug(py, &format!("{client} - TLS handshake failed: {error}"));
     }
 
     fn closed(&mut self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
@@ -216,8 +219,8 @@ impl Dispatch {
         }
         if let Some(record) = record {
             // One that was lost before it could switch has not said so itself.
-            record.log_websocket_closed(py)?;
-            self.trace_connection(py, &record, "HTTP connection lost")?;
+            record.log_websocket_closed(py);
+            self.trace_connection(py, &record, "HTTP connection lost");
         }
         if self.connections.is_empty() {
             self.border.tell_if_idle(py)?;
@@ -232,14 +235,9 @@ impl Dispatch {
     }
 
     /// uvicorn's own trace line for a connection, named by the actor besides.
-    fn trace_connection(
-        &self,
-        py: Python<'_>,
-        record: &ConnectionRecord,
-        what: &str,
-    ) -> PyResult<()> {
+    fn trace_connection(&self, py: Python<'_>, record: &ConnectionRecord, what: &str) {
         if !self.border.log.shows_trace() {
-            return Ok(());
+            return;
         }
         let actor = ActorName::Connection(record.id);
         let prefix = match record.client_text.as_str() {
@@ -248,7 +246,7 @@ impl Dispatch {
         };
         self.border
             .log
-            .trace(py, &format!("{actor} {prefix}{what}"))
+            .trace(py, &format!("{actor} {prefix}{what}"));
     }
 
     // --- requests ----------------------------------------------------------------------------
@@ -306,7 +304,7 @@ impl Dispatch {
         handshake: Handshake,
     ) -> PyResult<()> {
         let border = &self.border;
-        self.trace_connection(py, &connection, "Upgrading to WebSocket")?;
+        self.trace_connection(py, &connection, "Upgrading to WebSocket");
         let scope = border.scopes.make_websocket(py, &connection, &handshake)?;
         let logged = LoggedRequest {
             head: handshake.head,
@@ -323,12 +321,11 @@ impl Dispatch {
         self.tasks.start(py, border, key, conversation, scope, work)
     }
 
-    fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) -> PyResult<()> {
+    fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) {
         if let Some(record) = self.connections.get(&connection) {
-            self.trace_connection(py, record, "WebSocket connection lost")?;
-            record.log_websocket_closed(py)?;
+            self.trace_connection(py, record, "WebSocket connection lost");
+            record.log_websocket_closed(py);
         }
-        Ok(())
     }
 }
 
@@ -348,13 +345,15 @@ impl TaskMaker {
 
     /// Sees whether the loop has a task factory: once for each batch of messages, because one is
     /// set when an application starts if ever.
-    fn look_at_factory(&mut self, py: Python<'_>, border: &Border) -> PyResult<()> {
+    fn look_at_factory(&mut self, py: Python<'_>, border: &Border) {
         if self.eager.is_some() {
             let get_factory = intern!(py, "get_task_factory");
-            let factory = border.event_loop.bind(py).call_method0(get_factory)?;
-            self.has_factory = !factory.is_none();
+            // A loop that cannot tell makes its tasks itself.
+            self.has_factory = match border.event_loop.bind(py).call_method0(get_factory) {
+                Ok(factory) => !factory.is_none(),
+                Err(_) => true,
+            };
         }
-        Ok(())
     }
 
     /// Starts the task that calls the application. One that cannot finish at once is kept among
@@ -415,7 +414,7 @@ fn refuse_busy(
     logged: &LoggedRequest,
 ) -> PyResult<()> {
     const BODY: &[u8] = b"Service Unavailable";
-    border.log.warning(py, "Exceeded concurrency limit.")?;
+    border.log.warning(py, "Exceeded concurrency limit.");
     border.log_access(py, connection, logged, 503)?;
     connection.command(HttpCommand::Respond {
         stream,

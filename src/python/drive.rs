@@ -122,7 +122,7 @@ impl Drive {
                             "The thread {} ended by a panic: {}",
                             panicked.thread, panicked.message
                         );
-                        border.log.error(py, &text)?;
+                        border.log.error(py, &text);
                     }
                 }
                 drive.waker.close(py, &border.event_loop)
@@ -250,12 +250,17 @@ mod fused {
 
         /// Stops watching, and drops the executor with all its actors.
         pub fn close(&self, py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<()> {
-            if self.watched.swap(false, Ordering::Relaxed) {
-                event_loop.call_method1(py, intern!(py, "remove_reader"), (self.descriptor,))?;
-            }
+            // A loop that is closed already refuses; the sockets are closed all the same.
+            let unwatched = if self.watched.swap(false, Ordering::Relaxed) {
+                event_loop
+                    .call_method1(py, intern!(py, "remove_reader"), (self.descriptor,))
+                    .map(drop)
+            } else {
+                Ok(())
+            };
             let driven = DRIVEN.with_borrow_mut(|driven| driven.remove(&self.number));
             drop(driven);
-            Ok(())
+            unwatched
         }
     }
 }

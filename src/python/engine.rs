@@ -189,19 +189,22 @@ impl Engine {
         let drive = turn.get().drive_with(self.choose_drive(py, &callable)?);
         let fused = matches!(drive.name(), "fused");
         self.border.fused.store(fused, Ordering::Relaxed);
-        let listeners = match self
+        let begun = self
             .route(drive, address)
             .and_then(|address| self.listen(drive, listening, &address))
-        {
-            Ok(listeners) => listeners,
+            .and_then(|listeners| {
+                let pool = match &self.wsgi {
+                    Some(service) => Some(self.start_pool(py, service)?),
+                    None => None,
+                };
+                Ok((listeners, pool))
+            });
+        let (listeners, pool) = match begun {
+            Ok(begun) => begun,
             Err(error) => {
                 turn.get().close(py)?;
                 return Err(error);
             }
-        };
-        let pool = match &self.wsgi {
-            Some(service) => Some(self.start_pool(py, service)?),
-            None => None,
         };
         self.border
             .listeners
@@ -347,26 +350,28 @@ impl Engine {
         Ok(running.len())
     }
 
-    /// Ends everything: threads are joined, the access log is written.
+    /// Ends everything: threads are joined, the access log is written. The error is the first one;
+    /// the rest is ended all the same.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let state = std::mem::replace(&mut *self.state(), State::Closed);
         stacks::remove(&self.border);
+        let mut closed = Ok(());
         if let State::Started(started) = state {
-            started.turn.get().close(py)?;
+            closed = started.turn.get().close(py);
             if let Some(pool) = started.pool {
-                pool.call_method0(py, "close")?;
+                closed = closed.and(pool.call_method0(py, "close").map(drop));
             }
             note(ActorName::Dispatch, || What::Stopped(None));
             let complaint = py.detach(|| started.tracing.finish());
             if let Some(complaint) = complaint {
-                self.border.log.warning(py, &complaint)?;
+                self.border.log.warning(py, &complaint);
             }
         }
         self.border.set_turn(py, None);
         self.border.send_calls.clear(py);
         self.border.receive_calls.clear(py);
         self.border.access.close(py);
-        Ok(())
+        closed
     }
 }
 

@@ -3,7 +3,10 @@
 use pyo3::prelude::*;
 
 /// `smolcorn._core`: the native core of smolcorn.
-#[pymodule(name = "_core")]
+///
+/// It counts on the GIL: cells and counters of the border are guarded by nothing else. A
+/// free-threaded Python switches its GIL on when it imports this, and warns.
+#[pymodule(name = "_core", gil_used = true)]
 pub mod core_module {
     use std::path::PathBuf;
 

@@ -194,7 +194,7 @@ impl Call {
     fn fell_short(&self, py: Python<'_>) -> PyResult<()> {
         self.response().phase = Phase::Done;
         let log = &self.service.border.log;
-        log.error(py, "Response content shorter than Content-Length")?;
+        log.error(py, "Response content shorter than Content-Length");
         self.abort();
         Ok(())
     }
@@ -229,9 +229,7 @@ impl Call {
             ClientText::Peer => self.exchange.connection.client_text.as_str(),
             ClientText::Forwarded(text) => text,
         };
-        border
-            .access
-            .response_started(py, client, &request, status)?;
+        border.access.response_started(py, client, &request, status);
         if goes_on { border.arm(py) } else { Ok(()) }
     }
 
@@ -261,7 +259,7 @@ impl Call {
             Phase::AwaitStart => {
                 drop(response);
                 let log = &self.service.border.log;
-                log.error(py, "WSGI callable returned without calling start_response.")?;
+                log.error(py, "WSGI callable returned without calling start_response.");
                 self.answer_500(py)?;
                 Ok(None)
             }
@@ -450,7 +448,7 @@ impl Call {
         if !is_disconnect(error) {
             let error = PyErr::from_value(error.clone());
             let log = &self.service.border.log;
-            log.exception(py, "Exception in WSGI application\n", &error)?;
+            log.exception(py, "Exception in WSGI application\n", &error);
         }
         let phase = mem::replace(&mut self.response().phase, Phase::Done);
         match phase {

@@ -106,7 +106,7 @@ impl PoolThread {
                     self.service
                         .border
                         .log
-                        .exception(py, "Exception in the server\n", &error)?
+                        .exception(py, "Exception in the server\n", &error);
                 }
             }
         }

@@ -54,7 +54,7 @@ impl Poll {
     pub fn add(&self, socket: BorrowedFd<'_>, key: usize) -> io::Result<()> {
         let interest = Event::readable(key).with_interrupt();
         // SAFETY: the socket must be deleted from the poller before it is closed. The only
-        // caller is `edge::Registered`, which owns the socket and deletes it when dropped.
+        // caller is `Reactor::register`, which owns the socket and deletes it when dropped.
         unsafe { self.poller.add_with_mode(&socket, interest, PollMode::Edge) }
     }
 

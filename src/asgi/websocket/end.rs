@@ -30,21 +30,21 @@ impl WebSocket {
         let log = &self.border().log;
         if !value.is_none() {
             let text = format!("ASGI callable should return None, but returned '{value}'.");
-            log.error(py, &text)?;
+            log.error(py, &text);
         }
         match self.unfinished(py) {
             Unfinished::Nothing => {}
             Unfinished::Open => self.say_close(py, NORMAL_CLOSURE, String::new())?,
             Unfinished::Handshake { gone } => {
                 if !gone {
-                    log.error(py, "ASGI callable returned without completing handshake.")?;
+                    log.error(py, "ASGI callable returned without completing handshake.");
                 }
                 self.refuse(py, 500, b"Internal Server Error")?;
             }
             Unfinished::Response(exchange) => {
                 let exchange = exchange.get();
                 if exchange.outcome(py) != Outcome::Complete && !exchange.is_disconnected(py) {
-                    log.error(py, "ASGI callable returned without completing response.")?;
+                    log.error(py, "ASGI callable returned without completing response.");
                     answer_failed(py, exchange)?;
                 }
             }
@@ -57,7 +57,7 @@ impl WebSocket {
         let value = error.clone_ref(py).into_value(py).into_bound(py).into_any();
         if !is_disconnect(&value) {
             let log = &self.border().log;
-            log.exception(py, "Exception in ASGI application\n", &error)?;
+            log.exception(py, "Exception in ASGI application\n", &error);
         }
         match self.unfinished(py) {
             Unfinished::Nothing => {}

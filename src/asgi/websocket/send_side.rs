@@ -104,8 +104,8 @@ impl WebSocket {
         self.send_command(py, HttpCommand::Accept { stream, head })?;
         if let Some(request) = request {
             let log = &self.border().log;
-            log.websocket_answered(py, self.border(), &self.connection, &request, "[accepted]")?;
-            self.connection.log_websocket_open(py)?;
+            log.websocket_answered(py, self.border(), &self.connection, &request, "[accepted]");
+            self.connection.log_websocket_open(py);
         }
         Ok(())
     }
@@ -164,9 +164,9 @@ impl WebSocket {
         };
         if let Some(request) = request.filter(|_| status != 500) {
             let (log, status) = (&self.border().log, status.to_string());
-            log.websocket_answered(py, self.border(), &self.connection, &request, &status)?;
+            log.websocket_answered(py, self.border(), &self.connection, &request, &status);
         }
-        self.log_rejection(py, status)?;
+        self.log_rejection(py, status);
         self.send_command(
             py,
             HttpCommand::Respond {
@@ -202,16 +202,16 @@ impl WebSocket {
         };
         if let Some(request) = request {
             let (log, status) = (&self.border().log, status.to_string());
-            log.websocket_answered(py, self.border(), &self.connection, &request, &status)?;
+            log.websocket_answered(py, self.border(), &self.connection, &request, &status);
         }
-        self.log_rejection(py, status)?;
+        self.log_rejection(py, status);
         exchange.get().start(&exchange, head)
     }
 
-    fn log_rejection(&self, py: Python<'_>, status: u16) -> PyResult<()> {
+    fn log_rejection(&self, py: Python<'_>, status: u16) {
         let phrase = reason_phrase(status);
         let text = format!("connection rejected ({status} {phrase})");
-        self.border().log.info(py, &text)
+        self.border().log.info(py, &text);
     }
 }
 

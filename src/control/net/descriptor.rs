@@ -34,11 +34,16 @@ mod imp {
     ///
     /// # Errors
     ///
-    /// The system's; `EBADF` when nothing is open under this number.
+    /// The system's; `EBADF` when nothing is open under this number, and for the standard streams,
+    /// which belong to everybody.
     pub fn take(raw: RawFd) -> io::Result<OwnedFd> {
+        if (0..=2).contains(&raw) {
+            return Err(rustix::io::Errno::BADF.into());
+        }
         set_close_on_exec(raw)?;
-        // SAFETY: it is open, as the call above has shown. That nobody else in this process owns
-        // it is what the caller says: it comes from the process that started this one.
+        // SAFETY: it is open, as the call above has shown, and no standard stream. That nobody else
+        // in this process owns it is what the caller says: it comes from the process that started
+        // this one, before anything was opened here.
         Ok(unsafe { OwnedFd::from_raw_fd(raw) })
     }
 
@@ -105,6 +110,14 @@ mod tests {
         set_close_on_exec(writer.as_raw_fd()).unwrap();
         let flags = rustix::io::fcntl_getfd(&writer).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    }
+
+    #[test]
+    fn standard_streams_are_nobodys_own() {
+        let bad = rustix::io::Errno::BADF.raw_os_error();
+        for raw in 0..=2 {
+            assert_eq!(take(raw).unwrap_err().raw_os_error(), Some(bad));
+        }
     }
 
     #[test]
