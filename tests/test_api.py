@@ -1,11 +1,13 @@
 """`smolcorn.Server` in programs, on the native core."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
 import threading
 import urllib.request
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +342,17 @@ def test_handle_exit_is_looked_up_at_the_signal(
         assert seen == [signal.SIGTERM]
 
     asyncio.run(main())
+
+
+def test_a_server_that_has_ended_is_let_go_of() -> None:
+    async def main() -> tuple[weakref.ref[Any], weakref.ref[Any]]:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+
+        async with server(application) as one:
+            await fetch(f"{one.urls[0]}/path")
+        return weakref.ref(application), weakref.ref(one)
+
+    left = asyncio.run(main())
+    gc.collect()
+    assert [reference() for reference in left] == [None, None]

@@ -91,6 +91,27 @@ def test_nothing_is_logged_as_an_error(start: Start, placement: Placement) -> No
     assert "ERROR" not in server.stderr.text and "Traceback" not in server.stderr.text
 
 
+def test_who_has_gone_is_no_failed_request(start: Start, placement: Placement) -> None:
+    # One that is not answered does not count: only the last request ends the server.
+    server = start(APP, *placement.options, "--limit-max-requests", "1")
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/answer-to-nobody?ticket={ticket}"))
+    assert server.reported(ticket) == "waiting"
+    wire.reset()
+    assert server.reported(ticket) == "over"
+    ticket = server.ticket()
+    wire = server.connect().send(get(f"/endless-in-a-group?ticket={ticket}"))
+    wire.until(b"first")
+    assert server.reported(ticket) == "started"
+    wire.reset()
+    assert server.reported(ticket) == "over"
+    serves_others(server)
+    assert server.wait() == 0
+    assert "ERROR" not in server.stderr.text and "Traceback" not in server.stderr.text
+    assert " 500 " not in server.stdout.text
+    assert server.stdout.text.count('"POST /echo HTTP/1.1" 200') == 1
+
+
 def test_half_closed_client_gets_its_answer(server: Server) -> None:
     ticket = server.ticket()
     with server.connect() as wire, server.connect() as opener:

@@ -143,6 +143,15 @@ def test_file_that_cannot_be_read(server: Server, tmp_path: Path, name: str) -> 
     assert server.reported(ticket) is not None
 
 
+def test_error_of_a_missing_file_is_pythons(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "missing"
+    with server.connect() as wire:
+        said = wire.send(get(f"/missing-file?path={path}")).response().body.decode()
+    with pytest.raises(FileNotFoundError) as found:
+        path.open()
+    assert said == f"{found.value.errno} {found.value.filename} {found.value}"
+
+
 @pytest.mark.parametrize("kind", ["none", "number", "nul"])
 def test_what_is_no_path(server: Server, kind: str) -> None:
     ticket = server.ticket()

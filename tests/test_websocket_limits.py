@@ -177,6 +177,12 @@ def test_send_waits_for_a_slow_client(server: Server, size: int) -> None:
     assert server.reported(ticket) == "ClientDisconnected"
 
 
+def test_empty_messages_wait_as_well(server: Server) -> None:
+    ticket = server.ticket()
+    with ws.connect(server, f"/flood-of-nothing?ticket={ticket}"):
+        assert 0 < server.reported(ticket) < 10_000
+
+
 def test_sender_goes_on_when_the_client_reads_again(server: Server) -> None:
     ticket = server.ticket()
     with ws.connect(server, f"/flood?size=50000&ticket={ticket}") as socket:

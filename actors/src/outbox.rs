@@ -14,6 +14,19 @@ use crate::pool::{Pooled, ROOM_MAX_BYTES, Reuse, Spare};
 /// Pieces up to this length are copied into the piece before them, bytes.
 pub const COPY_MAX_BYTES: usize = 4 * 1024;
 
+/// What a piece counts for at least while it is unsent, bytes: about what its place in a queue takes.
+const PIECE_WEIGHT_MIN: u64 = 64;
+
+/// What a piece of so many bytes counts for while it is unsent. Whoever gives credit and whoever
+/// takes it reckon by this, so that pieces of next to nothing do not fill the memory.
+pub const fn unsent_weight(len_bytes: u64) -> u64 {
+    if len_bytes < PIECE_WEIGHT_MIN {
+        PIECE_WEIGHT_MIN
+    } else {
+        len_bytes
+    }
+}
+
 /// Room for an ordinary response, bytes: so much a buffer for copies has at least.
 const COPIED_ROOM_BYTES: usize = 512;
 

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import logging
 import socket
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -94,8 +95,8 @@ class Serving:
             asyncio.get_running_loop(),
             self._config.application.served,
             lifespan.state,
-            on_idle,
-            on_limit,
+            _weakly(on_idle),
+            _weakly(on_limit),
         )
         engine.start(self._sockets, hold)
         if self._owns_process and signals.is_free("SIGUSR1"):
@@ -203,3 +204,17 @@ def _announce(sockets: list[Socket]) -> None:
 def _close(sockets: list[Socket]) -> None:
     for bound in sockets:
         bound.close()
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Calls a bound method as long as its object is there. The engine, which the
+    collector cannot look into, must not be what keeps the server and its application.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    return call

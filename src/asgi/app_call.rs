@@ -5,7 +5,7 @@
 //! without a callback. The call itself is made in the first step, inside the task and its
 //! context.
 
-use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -32,6 +32,8 @@ enum State {
     Fresh(Py<PyAny>),
     /// Called; the application's coroutine, or the iterator of what it returned.
     Running(Py<PyAny>),
+    /// The same, while it makes a step.
+    Stepping(Py<PyAny>),
     /// Over.
     Ended,
 }
@@ -55,13 +57,23 @@ impl AppCall {
         self.state.borrow(py)
     }
 
-    /// Takes what runs, calling the application first if that has not been done.
-    fn running(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = std::mem::replace(&mut *self.state(py), State::Ended);
-        match state {
-            State::Running(coroutine) => Ok(coroutine),
-            State::Fresh(scope) => self.call(py, scope),
-            State::Ended => Err(already_awaited("application")),
+    /// What makes the next step, calling the application first if that has not been done.
+    fn begin_step(&self, py: Python<'_>, state: State) -> PyResult<Py<PyAny>> {
+        let coroutine = match state {
+            State::Fresh(scope) => self.call(py, scope)?,
+            State::Running(coroutine) | State::Stepping(coroutine) => coroutine,
+            State::Ended => return Err(already_awaited("application")),
+        };
+        self.enter(py, State::Stepping(coroutine.clone_ref(py)));
+        Ok(coroutine)
+    }
+
+    /// Takes the state out, unless it is in use.
+    fn take(&self, py: Python<'_>) -> PyResult<State> {
+        let mut state = self.state(py);
+        match &*state {
+            State::Stepping(_) => Err(PyValueError::new_err("coroutine already executing")),
+            _ => Ok(std::mem::replace(&mut *state, State::Ended)),
         }
     }
 
@@ -104,9 +116,15 @@ impl AppCall {
         done
     }
 
+    fn enter(&self, py: Python<'_>, state: State) {
+        let before = std::mem::replace(&mut *self.state(py), state);
+        drop(before);
+    }
+
     fn step_now(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Step> {
+        let state = self.take(py)?;
         let outcome = self
-            .running(py)
+            .begin_step(py, state)
             .and_then(|coroutine| resume(&coroutine, value).map(|step| (coroutine, step)));
         self.settle(py, outcome)
     }
@@ -116,9 +134,9 @@ impl AppCall {
     }
 
     fn throw_now(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
-        let state = std::mem::replace(&mut *self.state(py), State::Ended);
-        let outcome = match state {
-            State::Running(coroutine) => {
+        let outcome = match self.take(py)? {
+            State::Running(coroutine) | State::Stepping(coroutine) => {
+                self.enter(py, State::Stepping(coroutine.clone_ref(py)));
                 throw_into(py, &coroutine, error).map(|step| (coroutine, step))
             }
             State::Fresh(_) | State::Ended => Err(error),
@@ -129,13 +147,15 @@ impl AppCall {
     fn settle(&self, py: Python<'_>, outcome: PyResult<(Py<PyAny>, Step)>) -> PyResult<Step> {
         match outcome {
             Ok((coroutine, Step::Yield(waited_for))) => {
-                *self.state(py) = State::Running(coroutine);
+                self.enter(py, State::Running(coroutine));
                 return Ok(Step::Yield(waited_for));
             }
             Ok((_, Step::Return(value))) => {
+                self.enter(py, State::Ended);
                 self.conversation.application_returned(value.bind(py))?;
             }
             Err(error) => {
+                self.enter(py, State::Ended);
                 self.conversation.application_raised(py, error)?;
             }
         }
@@ -232,8 +252,7 @@ impl AppCall {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let state = std::mem::replace(&mut *self.state(py), State::Ended);
-        if let State::Running(coroutine) = state {
+        if let State::Running(coroutine) = self.take(py)? {
             match coroutine.call_method0(py, intern!(py, "close")) {
                 Err(error) if !error.is_instance_of::<PyGeneratorExit>(py) => return Err(error),
                 _ => {}
@@ -242,17 +261,23 @@ impl AppCall {
         Ok(())
     }
 
-    /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers.
+    /// `cr_frame`, `cr_code` and the like of the application's own coroutine, for debuggers; and a
+    /// name where there is none, for those who list tasks.
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
         // What the application made may run its own code to answer: no state is held meanwhile.
         let coroutine = match &*self.state(py) {
-            State::Running(coroutine) if name.starts_with("cr_") || name.starts_with("__") => {
+            State::Running(coroutine) | State::Stepping(coroutine)
+                if name.starts_with("cr_") || name.starts_with("__") =>
+            {
                 Some(coroutine.clone_ref(py))
             }
             _ => None,
         };
         match coroutine {
             Some(coroutine) => coroutine.getattr(py, name),
+            None if matches!(name, "__name__" | "__qualname__") => {
+                Ok(intern!(py, "application").clone().into_any().unbind())
+            }
             None => Err(pyo3::exceptions::PyAttributeError::new_err(format!(
                 "'AppCall' object has no attribute '{name}'"
             ))),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use smolcorn_actors::actor::ConnectionId;
 use smolcorn_actors::messages::End;
 use smolcorn_actors::pool::Pooled;
@@ -498,7 +498,12 @@ impl Border {
             self.log
                 .exception(py, "Exception in ASGI application\n", &error);
         }
-        give_up(py, request, outcome)?;
+        if request.is_gone(py) && outcome != Outcome::Complete {
+            // Nobody is there to be answered, and so there is nothing to log or to count.
+            request.abort(py)?;
+        } else {
+            give_up(py, request, outcome)?;
+        }
         self.ended(py, request.key())
     }
 
@@ -536,15 +541,32 @@ fn this_thread() -> ThreadId {
 /// How many exceptions are followed from one to what caused it.
 const CAUSES_MAX: usize = 16;
 
+/// How deep groups of exceptions are looked into.
+const GROUPS_MAX: usize = 8;
+
 /// True for our own [`ClientDisconnected`], and for what frameworks make of it: an exception with
-/// "Disconnect" in its name, or an `OSError`, raised because of it. Any other exception that was
-/// raised meanwhile is a fault of the application.
+/// "Disconnect" in its name, or an `OSError`, raised because of it; and for a group of nothing else,
+/// as task groups raise it. Any other exception that was raised meanwhile is a fault of the
+/// application.
 pub fn is_disconnect(error: &Bound<'_, PyAny>) -> bool {
+    is_disconnect_within(error, GROUPS_MAX)
+}
+
+fn is_disconnect_within(error: &Bound<'_, PyAny>, groups: usize) -> bool {
     let py = error.py();
     let mut error = error.clone();
     for _ in 0..CAUSES_MAX {
         if error.is_instance_of::<ClientDisconnected>() {
             return true;
+        }
+        if let Ok(members) = error.getattr(intern!(py, "exceptions"))
+            && let Ok(members) = members.cast::<PyTuple>()
+        {
+            return groups > 0
+                && !members.is_empty()
+                && members
+                    .iter()
+                    .all(|member| is_disconnect_within(&member, groups - 1));
         }
         let passes_on = error.is_instance_of::<PyOSError>()
             || error

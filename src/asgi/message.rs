@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -85,6 +85,15 @@ fn flag(message: &Bound<'_, PyAny>, key: &Bound<'_, PyString>) -> PyResult<bool>
 
 /// Reads `http.response.start`.
 pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
+    let mut head = read_head(message)?;
+    if flag(message, intern!(message.py(), "trailers"))? {
+        head.expect_trailers();
+    }
+    Ok(head)
+}
+
+/// Reads status and headers.
+pub fn read_head(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
     let py = message.py();
     let status: i64 = item(message, intern!(py, "status"))?.extract()?;
     let status = u16::try_from(status)
@@ -101,9 +110,6 @@ pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> 
             head.push(name, value).map_err(bad_header)
         })?;
     }
-    if flag(message, intern!(py, "trailers"))? {
-        head.expect_trailers();
-    }
     Ok(head)
 }
 
@@ -112,7 +118,7 @@ pub fn read_start(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> 
 pub fn read_body(message: &Bound<'_, PyAny>, home: &ReleaseAddress) -> PyResult<(Payload, bool)> {
     let py = message.py();
     let more = flag(message, intern!(py, "more_body"))?;
-    let Some(body) = optional(message, intern!(py, "body"))? else {
+    let Some(body) = optional(message, intern!(py, "body"))?.filter(|body| !body.is_none()) else {
         return Ok((Payload::empty(), more));
     };
     Ok((payload(body, "The body of a response", home)?, more))
@@ -151,8 +157,9 @@ pub(super) fn payload(
 
 /// Reads `http.response.pathsend` and opens the file.
 pub fn read_path_send(message: &Bound<'_, PyAny>) -> PyResult<(File, u64)> {
-    let path: PathBuf = item(message, intern!(message.py(), "path"))?.extract()?;
-    let file = open(&path)?;
+    let given = item(message, intern!(message.py(), "path"))?;
+    let path: PathBuf = given.extract()?;
+    let file = open(&path).map_err(|error| os_error(&error, given))?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(PyRuntimeError::new_err(format!(
@@ -161,6 +168,19 @@ pub fn read_path_send(message: &Bound<'_, PyAny>) -> PyResult<(File, u64)> {
         )));
     }
     Ok((file, metadata.len()))
+}
+
+/// As Python's own `open` raises it: with number and file name.
+fn os_error(error: &io::Error, path: Bound<'_, PyAny>) -> PyErr {
+    let py = path.py();
+    let Some(number) = error.raw_os_error() else {
+        return PyOSError::new_err(error.to_string());
+    };
+    let said = py
+        .import("os")
+        .and_then(|os| os.call_method1("strerror", (number,)))
+        .map_or_else(|_| error.to_string(), |said| said.to_string());
+    PyOSError::new_err((number, said, path.unbind()))
 }
 
 /// Opens a file to read. A FIFO that nobody writes to must not keep the loop waiting.
@@ -254,13 +274,19 @@ fn name_and_value(
     value: &Bound<'_, PyAny>,
     take: &mut impl FnMut(&[u8], &[u8]) -> PyResult<()>,
 ) -> PyResult<()> {
-    let name = name
-        .cast::<PyBytes>()
-        .map_err(|_| not_bytes("name", name))?;
-    let value = value
-        .cast::<PyBytes>()
-        .map_err(|_| not_bytes("value", value))?;
-    take(name.as_bytes(), value.as_bytes())
+    if let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) {
+        return take(name.as_bytes(), value.as_bytes());
+    }
+    take(&copied("name", name)?, &copied("value", value)?)
+}
+
+/// The bytes of a header's part that may be a `bytearray`.
+fn copied(what: &str, part: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(array) = part.cast::<PyByteArray>() {
+        return Ok(array.to_vec());
+    }
+    let bytes = part.cast::<PyBytes>().map_err(|_| not_bytes(what, part))?;
+    Ok(bytes.as_bytes().to_vec())
 }
 
 fn not_bytes(what: &str, found: &Bound<'_, PyAny>) -> PyErr {

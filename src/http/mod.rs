@@ -76,7 +76,7 @@ pub enum HttpEvent {
     Sent {
         /// Whose response.
         stream: StreamId,
-        /// Payload bytes, without framing.
+        /// Payload bytes, without framing; each piece by its `unsent_weight`.
         bytes: u64,
     },
     /// Something that the operator should read in the log.

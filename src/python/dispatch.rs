@@ -24,6 +24,7 @@ use crate::asgi::exchange::{ClientText, Exchange, LoggedRequest, Opening};
 use crate::asgi::tls::TlsExtension;
 use crate::asgi::waiter::ends_the_loop;
 use crate::asgi::websocket::WebSocket;
+use crate::http::StreamId;
 use crate::http::machine::HttpMachine;
 use crate::http::response::reason_phrase;
 use crate::http::{Handshake, HttpCommand, HttpEvent, Request, Warning};
@@ -161,8 +162,9 @@ impl Dispatch {
                 let Some(record) = self.connections.get(&connection) else {
                     return Ok(());
                 };
-                let record = Arc::clone(record);
-                self.request(py, record, request)
+                let (record, stream) = (Arc::clone(record), request.stream);
+                let done = self.request(py, Arc::clone(&record), request);
+                cut_if_failed(&record, stream, done)
             }
             HttpEvent::Body { stream, data, last } => match find(stream) {
                 Some(Conversation::Http(exchange)) => exchange.get().body_came(py, data, last),
@@ -182,8 +184,9 @@ impl Dispatch {
                 let Some(record) = self.connections.get(&connection) else {
                     return Ok(());
                 };
-                let record = Arc::clone(record);
-                self.handshake(py, record, *handshake)
+                let (record, stream) = (Arc::clone(record), handshake.stream);
+                let done = self.handshake(py, Arc::clone(&record), *handshake);
+                cut_if_failed(&record, stream, done)
             }
             HttpEvent::WebSocket { stream, event } => {
                 if matches!(event, WsEvent::Disconnected { .. }) {
@@ -290,9 +293,16 @@ impl Dispatch {
         let exchange = Bound::new(py, exchange)?;
         let conversation = Conversation::Http(exchange.clone().unbind());
         let scope = scope.dict.into_any().unbind();
-        border.in_first_step(&exchange, || {
+        let started = border.in_first_step(&exchange, || {
             self.tasks.start(py, border, key, conversation, scope, work)
-        })
+        });
+        // Without a task nobody else answers.
+        match started {
+            Err(error) if !ends_the_loop(py, &error) => {
+                border.application_raised(py, &exchange, error)
+            }
+            started => started,
+        }
     }
 
     /// Starts the application for a WebSocket. `--limit-concurrency` does not hold for them, as
@@ -316,9 +326,14 @@ impl Dispatch {
         let work = Work::of(connection.id, handshake.stream, &logged.head, true);
         let socket = WebSocket::new(connection, handshake.stream, logged);
         let key = socket.key();
-        let conversation = Conversation::WebSocket(Py::new(py, socket)?);
+        let socket = Py::new(py, socket)?;
+        let conversation = Conversation::WebSocket(socket.clone_ref(py));
         let scope = scope.dict.into_any().unbind();
-        self.tasks.start(py, border, key, conversation, scope, work)
+        let started = self.tasks.start(py, border, key, conversation, scope, work);
+        match started {
+            Err(error) if !ends_the_loop(py, &error) => socket.get().application_raised(py, error),
+            started => started,
+        }
     }
 
     fn websocket_ended(&self, py: Python<'_>, connection: ConnectionId) {
@@ -369,22 +384,25 @@ impl TaskMaker {
     ) -> PyResult<()> {
         let call = AppCall::new(conversation.clone_ref(py), scope, work);
         let call = Bound::new(py, call)?;
-        let eager = match &self.eager {
-            Some(task) if !self.has_factory => task,
-            _ => {
-                let event_loop = border.event_loop.bind(py);
-                let create = event_loop.getattr(intern!(py, "create_task"))?;
-                // A task copies the context that it is made in.
-                let task = if border.config.empty_context {
-                    empty_context(py)?.call_method1("run", (create, &call))?
-                } else {
-                    create.call1((&call,))?
-                };
-                let task = task.unbind();
-                border.keep(py, key, Running { conversation, task });
-                return Ok(());
-            }
-        };
+        // A factory may make tasks that begin at once, as ours do.
+        let task = border.step_application(py, || match &self.eager {
+            Some(task) if !self.has_factory => self.make_eager(py, border, task, &call),
+            _ => make_ordinary(py, border, &call),
+        })?;
+        if !call.get().has_ended(py) {
+            let task = task.unbind();
+            border.keep(py, key, Running { conversation, task });
+        }
+        Ok(())
+    }
+
+    fn make_eager<'py>(
+        &self,
+        py: Python<'py>,
+        border: &Border,
+        task: &Py<PyAny>,
+        call: &Bound<'py, AppCall>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let options = if border.config.empty_context {
             let options = self.eager_options.bind(py).copy()?;
             options.set_item("context", empty_context(py)?)?;
@@ -392,13 +410,36 @@ impl TaskMaker {
         } else {
             self.eager_options.bind(py).clone()
         };
-        let task = border.step_application(py, || eager.bind(py).call((&call,), Some(&options)))?;
-        if !call.get().has_ended(py) {
-            let task = task.unbind();
-            border.keep(py, key, Running { conversation, task });
-        }
-        Ok(())
+        task.bind(py).call((call,), Some(&options))
     }
+}
+
+/// A task that the loop makes, by its factory if it has one.
+fn make_ordinary<'py>(
+    py: Python<'py>,
+    border: &Border,
+    call: &Bound<'py, AppCall>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let event_loop = border.event_loop.bind(py);
+    let create = event_loop.getattr(intern!(py, "create_task"))?;
+    // A task copies the context that it is made in.
+    if border.config.empty_context {
+        empty_context(py)?.call_method1("run", (create, call))
+    } else {
+        create.call1((call,))
+    }
+}
+
+/// Nobody answers a request of which nothing could be made.
+fn cut_if_failed(
+    connection: &ConnectionRecord,
+    stream: StreamId,
+    done: PyResult<()>,
+) -> PyResult<()> {
+    if done.is_err() {
+        connection.command(HttpCommand::Abort { stream });
+    }
+    done
 }
 
 fn empty_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

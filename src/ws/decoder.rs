@@ -132,7 +132,10 @@ impl Decoder {
         };
         match usize::try_from(header.payload_bytes) {
             Ok(len) if len <= max.saturating_sub(before) => Ok(len),
-            _ => Err(Failure::frame_too_big(header.payload_bytes, before, max)),
+            _ => {
+                let told = self.message_bytes_max;
+                Err(Failure::frame_too_big(header.payload_bytes, before, told))
+            }
         }
     }
 

@@ -41,12 +41,15 @@ pub enum BadHandshake {
     Repeated(&'static str),
     /// 400: the key does not stand for sixteen bytes.
     Key(String),
+    /// 400: the subprotocols are no list of tokens.
+    Subprotocols(String),
     /// 426: not version 13.
     Version(String),
 }
 
 const KEY: &str = "Sec-WebSocket-Key";
 const VERSION_NAME: &str = "Sec-WebSocket-Version";
+const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
 
 /// True when `head`, which asks for another protocol ([`Meaning::upgrade`]), asks for WebSocket.
 ///
@@ -74,7 +77,7 @@ pub fn read(head: &RequestHead, config: &WsConfig) -> Result<Handshake, BadHands
     }
     Ok(Handshake {
         accept: accept_value(key),
-        subprotocols: subprotocols(head),
+        subprotocols: subprotocols(head)?,
         deflate: Deflate::agree(head).filter(|_| config.compresses()),
     })
 }
@@ -91,7 +94,10 @@ impl BadHandshake {
     pub const fn status(&self) -> u16 {
         match self {
             BadHandshake::Method(_) => 405,
-            BadHandshake::Missing(_) | BadHandshake::Repeated(_) | BadHandshake::Key(_) => 400,
+            BadHandshake::Missing(_)
+            | BadHandshake::Repeated(_)
+            | BadHandshake::Key(_)
+            | BadHandshake::Subprotocols(_) => 400,
             BadHandshake::Version(_) => 426,
         }
     }
@@ -104,7 +110,10 @@ impl BadHandshake {
             BadHandshake::Version(_) => {
                 &[("upgrade", "websocket"), ("sec-websocket-version", "13")]
             }
-            BadHandshake::Missing(_) | BadHandshake::Repeated(_) | BadHandshake::Key(_) => &[],
+            BadHandshake::Missing(_)
+            | BadHandshake::Repeated(_)
+            | BadHandshake::Key(_)
+            | BadHandshake::Subprotocols(_) => &[],
         }
     }
 
@@ -116,6 +125,7 @@ impl BadHandshake {
             BadHandshake::Repeated(name) => format!("multiple values for {name} header"),
             BadHandshake::Key(key) => format!("invalid {KEY} header: {key}"),
             BadHandshake::Version(version) => format!("invalid {VERSION_NAME} header: {version}"),
+            BadHandshake::Subprotocols(list) => format!("invalid {SUBPROTOCOLS} header: {list}"),
         };
         format!("Failed to open a WebSocket connection: {why}.\n")
     }
@@ -135,15 +145,27 @@ fn only_value<'a>(
     }
 }
 
-/// The offered subprotocols of all lines together; what is no token is left out.
-fn subprotocols(head: &RequestHead) -> Vec<String> {
-    head.headers()
-        .filter(|(name, _)| *name == b"sec-websocket-protocol")
-        .flat_map(|(_, value)| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|protocol| is_token(protocol))
-        .map(lossy)
-        .collect()
+/// The offered subprotocols of all lines together. Each line is a list of tokens, in which empty
+/// places do not count (RFC 6455, section 4.1; RFC 9110, section 5.6.1), but one thing must be there.
+fn subprotocols(head: &RequestHead) -> Result<Vec<String>, BadHandshake> {
+    let mut found = Vec::new();
+    let lines = head
+        .headers()
+        .filter(|(name, _)| *name == b"sec-websocket-protocol");
+    for (_, line) in lines {
+        let before = found.len();
+        let offers = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        for offer in offers.filter(|offer| !offer.is_empty()) {
+            if !is_token(offer) {
+                return Err(BadHandshake::Subprotocols(lossy(line)));
+            }
+            found.push(lossy(offer));
+        }
+        if found.len() == before {
+            return Err(BadHandshake::Subprotocols(lossy(line)));
+        }
+    }
+    Ok(found)
 }
 
 fn lossy(value: &[u8]) -> String {
@@ -246,10 +268,19 @@ mod tests {
     #[test]
     fn subprotocols_of_all_lines_in_their_order() {
         let lines = format!(
-            "Sec-WebSocket-Protocol: b, a\r\n{KEY_LINE}{VERSION_LINE}Sec-WebSocket-Protocol:c,,d e\r\n"
+            "Sec-WebSocket-Protocol: b, a\r\n{KEY_LINE}{VERSION_LINE}Sec-WebSocket-Protocol:c,,d\r\n"
         );
         let handshake = read(&head("GET", &lines), &WsConfig::default()).unwrap();
-        assert_eq!(handshake.subprotocols, ["b", "a", "c"]);
+        assert_eq!(handshake.subprotocols, ["b", "a", "c", "d"]);
+    }
+
+    #[test]
+    fn subprotocols_that_are_no_list_of_tokens() {
+        for list in ["a, b c", "", ",", "\"a\"", "a;b"] {
+            let lines = format!("{KEY_LINE}{VERSION_LINE}Sec-WebSocket-Protocol: {list}\r\n");
+            let why = format!("invalid Sec-WebSocket-Protocol header: {list}");
+            refused("GET", &lines, 400, &why);
+        }
     }
 
     #[test]

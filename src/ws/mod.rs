@@ -59,7 +59,7 @@ pub enum WsEvent {
     /// smaller than [`WsConfig::credit_bytes_min`](limits::WsConfig::credit_bytes_min) are not
     /// told until there is more.
     Sent {
-        /// How many.
+        /// How many; each message by its `unsent_weight`.
         bytes: u64,
     },
 }

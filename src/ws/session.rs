@@ -10,8 +10,8 @@
 //! ```
 //!
 //! The application hears of the end ([`WsEvent::Disconnected`]) when the machine leaves `Open`.
-//! In `Closing` our close frame is sent: messages of the peer are skipped, its pings are not
-//! answered, and it has `close_timeout` from the moment the kernel has the frame.
+//! In `Closing` our close frame is sent: messages of the peer are skipped, its pings are answered
+//! (RFC 6455, section 5.5.2), and it has `close_timeout` from the moment the kernel has the frame.
 //!
 //! - The engine ([`Codec`]) takes frames apart and makes them, `flow` counts what is on its way to the peer, `unread` what the
 //!   application has not taken, `keepalive` says when to ping.
@@ -30,7 +30,7 @@ mod unread;
 
 use std::rc::Rc;
 
-use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::outbox::{Payload, unsent_weight};
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
 use super::close::{self, Failure};
@@ -127,7 +127,7 @@ impl<C: Codec, N: Envelope> Session<C, N> {
                 self.emit(event, io);
             }
             Item::Ping(payload) => {
-                if self.phase == Phase::Open {
+                if self.phase != Phase::Ended {
                     self.answer_ping(payload.as_bytes(), io);
                 }
             }
@@ -221,14 +221,14 @@ impl<C: Codec, N: Envelope> Session<C, N> {
             return;
         }
         self.unanswered = false;
-        let len = payload.len();
+        let weight = unsent_weight(payload.len() as u64);
         match self
             .codec
             .push_message(opcode, payload, &self.shared, io.outbox)
         {
             Ok(()) => {
                 self.flow.pushed(io.outbox);
-                self.flow.expect_credit(len);
+                self.flow.expect_credit(weight);
             }
             Err(failure) => self.fail(failure, Close::Linger, io),
         }

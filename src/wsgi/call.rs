@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload};
+use smolcorn_actors::outbox::{COPY_MAX_BYTES, Payload, unsent_weight};
 use smolcorn_actors::pool::Pooled;
 
 use super::exchange::Exchange;
@@ -124,6 +124,8 @@ impl Call {
                 };
                 (command, request.map(|request| (request, status)))
             }
+            // It says nothing, and any number of them would wait for the connection.
+            Phase::Open if len == 0 && !end => return Ok(()),
             Phase::Open => {
                 let data = body;
                 (HttpCommand::Body { stream, data, end }, None)
@@ -132,7 +134,9 @@ impl Call {
         };
         if !end {
             response.phase = Phase::Open;
-            self.exchange.sends(len);
+            if len > 0 {
+                self.exchange.sends(unsent_weight(len));
+            }
         }
         drop(response);
         self.log_access(py, started, !end)?;

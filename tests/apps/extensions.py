@@ -36,6 +36,18 @@ async def file_without_length(scope: Scope, receive: Receive, send: Send) -> Non
     await send(path_send(query(scope)["path"]))
 
 
+@app.route("/missing-file")
+async def missing_file(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what the error says, before anything else is said."""
+    path = query(scope)["path"]
+    await send(start(200))
+    try:
+        await send(path_send(path))
+    except FileNotFoundError as error:
+        text = f"{error.errno} {error.filename} {error}"
+        await send(body(text.encode()))
+
+
 @app.route("/bad-path")
 async def bad_path(scope: Scope, receive: Receive, send: Send) -> None:
     """What stands for a path is none."""

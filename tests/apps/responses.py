@@ -111,6 +111,23 @@ async def body_type(scope: Scope, receive: Receive, send: Send) -> None:
     await send(body(kinds[query(scope)["kind"]]))
 
 
+@app.route("/loose-types")
+async def loose_types(scope: Scope, receive: Receive, send: Send) -> None:
+    """No body, and a header of buffers."""
+    header: Any = (bytearray(b"x-loose"), bytearray(b"yes"))
+    await send(start(200, (b"content-length", b"0"), header))
+    await send({"type": "http.response.body", "body": None})
+
+
+@app.route("/empty-pieces")
+async def empty_pieces(scope: Scope, receive: Receive, send: Send) -> None:
+    """Many pieces with nothing in them around one that has something."""
+    await send(start(200))
+    for piece in [b""] * 1000 + [b"one"] + [b""] * 1000:
+        await send(body(piece, more=True))
+    await send(body(b""))
+
+
 @app.route("/bytearray-changed-later")
 async def bytearray_changed_later(scope: Scope, receive: Receive, send: Send) -> None:
     """The application owns its buffer, and may use it again once `send` has returned."""
@@ -232,7 +249,6 @@ SCRIPTS: dict[str, list[Message]] = {
     "body-after-end": [start(200, OK), body(b"ok"), body(b"more")],
     "start-after-end": [start(200, OK), body(b"ok"), start(200, OK)],
     "body-str": [start(200, OK), body("ok")],
-    "body-none": [start(200, (b"content-length", b"0")), body(None)],
     "websocket": [{"type": "websocket.accept"}],
 }
 

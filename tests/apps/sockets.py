@@ -131,6 +131,8 @@ async def deny(scope: Scope, receive: Receive, send: Send) -> None:
             "type": "websocket.http.response.start",
             "status": 401,
             "headers": [(b"content-type", b"text/plain"), (b"x-why", b"because")],
+            # There is no message for them here.
+            "trailers": True,
         }
     )
     report(scope, await error_of(send(closing())))
@@ -272,6 +274,24 @@ async def flood(scope: Scope, receive: Receive, send: Send) -> None:
     await accept(receive, send)
     size = int(query(scope).get("size", 65536))
     await overfill(scope, send, {"type": "websocket.send", "bytes": b"x" * size})
+
+
+@app.route("/flood-of-nothing")
+async def flood_of_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Empty messages, with no pause of its own, until a send waits; reports how many."""
+    await accept(receive, send)
+    sent = 0
+
+    async def send_on() -> None:
+        nonlocal sent
+        while True:
+            await send({"type": "websocket.send", "text": ""})
+            sent += 1
+
+    task = asyncio.create_task(send_on())
+    await asyncio.sleep(0)
+    report(scope, sent)
+    task.cancel()
 
 
 @app.route("/endless")

@@ -4,6 +4,8 @@ import asyncio
 import resource
 import sys
 
+import anyio
+
 from apps.asgi import answer, body, query, read_body, report_as, start
 from apps.routes import Gates, Receive, Routes, Scope, Send
 
@@ -46,6 +48,39 @@ async def trickle(scope: Scope, receive: Receive, send: Send) -> None:
             await asyncio.sleep(0.005)
     except OSError:
         report_as(ticket, "gone")
+
+
+@app.route("/answer-to-nobody")
+async def answer_to_nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    """Waits for the disconnect, and answers then, as if it had not been told."""
+    ticket = query(scope)["ticket"]
+    report_as(ticket, "waiting")
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    try:
+        await answer(send, b"too late")
+    finally:
+        report_as(ticket, "over")
+
+
+@app.route("/endless-in-a-group")
+async def endless_in_a_group(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends from a task group, whose errors come in groups."""
+    ticket = query(scope)["ticket"]
+
+    async def send_on() -> None:
+        while True:
+            await send(body(CHUNK, more=True))
+            await asyncio.sleep(0)
+
+    await send(start())
+    await send(body(b"first", more=True))
+    report_as(ticket, "started")
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(send_on)
+    finally:
+        report_as(ticket, "over")
 
 
 @app.route("/send-after-disconnect")

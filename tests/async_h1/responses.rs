@@ -75,7 +75,7 @@ fn without_a_length_a_response_is_chunked() {
         peer.wire(),
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
     );
-    peer.expect("sent 1: 5");
+    peer.expect("sent 1: 64");
     peer.body(1, "", false);
     assert_eq!(peer.wire(), "");
     peer.body(1, "0123456789", false);
@@ -186,7 +186,7 @@ fn no_body_and_no_made_up_length_for_head_204_and_304() {
         peer.body(1, "more", true);
         assert_eq!(peer.wire(), expected);
         peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        peer.expect("sent 1: 4");
+        peer.expect("sent 1: 64");
         peer.expect("request 2: GET / 1.1 \"\"");
     }
 }

@@ -133,7 +133,7 @@ fn too_large_a_body_cuts_a_response_that_is_begun() {
     assert_eq!(peer.wire(), "");
     assert_eq!(peer.close(), Close::Linger);
     peer.expect("request 1: POST / 1.1 \"\" and more");
-    peer.expect("sent 1: 4");
+    peer.expect("sent 1: 64");
     peer.expect("disconnect 1: gone");
     peer.expect("nothing");
 }

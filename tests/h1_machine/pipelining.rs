@@ -23,7 +23,7 @@ fn one_after_the_other_and_in_order() {
     peer.expect("request 2: POST /b 1.1 \"xyz\"");
     peer.expect("nothing");
     peer.respond(2, head(200, &[]), b"two", false);
-    peer.expect("sent 2: 3");
+    peer.expect("sent 2: 64");
     peer.expect("nothing");
     peer.body(2, "", true);
     peer.expect("request 3: GET /c 1.1 \"\"");

@@ -65,7 +65,7 @@ fn no_body_for_head_204_and_304() {
         assert_eq!(peer.wire(), wire);
         let mut peer = ask(request_line, "");
         peer.respond(1, head(status, headers), b"bo", false);
-        peer.expect("sent 1: 2");
+        peer.expect("sent 1: 64");
         peer.body(1, "dy", true);
         assert_eq!(peer.wire(), wire);
         assert_eq!(peer.close(), Close::Open);
@@ -257,7 +257,7 @@ fn trailers_go_out_in_chunks_to_who_wants_them() {
         peer.command(trailers());
         assert_eq!(peer.wire(), end);
         peer.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
-        peer.expect("sent 1: 4");
+        peer.expect("sent 1: 64");
         peer.expect("request 2: GET /next 1.1 \"\"");
     }
 }

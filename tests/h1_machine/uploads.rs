@@ -141,7 +141,7 @@ fn a_response_may_begin_before_the_body_ends() {
     peer.expect("request 1: POST / 1.1 \"a\" and more");
     peer.respond(1, head(200, &[]), b"A", false);
     peer.send("1\r\nb\r\n0\r\n\r\n");
-    peer.expect("sent 1: 1");
+    peer.expect("sent 1: 64");
     peer.expect("body 1: \"b\"");
     peer.body(1, "B", true);
     assert!(peer.wire().ends_with("1\r\nA\r\n1\r\nB\r\n0\r\n\r\n"));

@@ -1,6 +1,7 @@
 //! The application hears what of its messages is with the kernel.
 
 use smolcorn::ws::WsEvent;
+use smolcorn_actors::outbox::unsent_weight;
 
 use crate::peer::Peer;
 use crate::wire::ping;
@@ -16,7 +17,18 @@ fn credit_comes_when_a_message_is_sent_whole() {
     peer.write(1);
     assert_eq!(peer.events(), [WsEvent::Sent { bytes: 100 }]);
     peer.resume();
-    assert_eq!(peer.events(), [WsEvent::Sent { bytes: 10 }]);
+    // A small message counts for its place in the queue.
+    assert_eq!(peer.events(), [WsEvent::Sent { bytes: 64 }]);
+}
+
+#[test]
+fn empty_messages_count_as_well() {
+    let mut peer = Peer::new();
+    peer.stall();
+    peer.send_text("");
+    peer.expect_nothing();
+    peer.resume();
+    assert_eq!(peer.events(), [WsEvent::Sent { bytes: 64 }]);
 }
 
 #[test]
@@ -48,7 +60,7 @@ fn an_application_that_waits_always_goes_on() {
         for len in [1, 7, 100, 1000, 20_000, 3, 70_000, 1, 1, 1] {
             peer.stall();
             peer.send_binary(vec![0; len]);
-            unsent += len as u64;
+            unsent += unsent_weight(len as u64);
             peer.resume();
             for event in peer.events() {
                 let WsEvent::Sent { bytes } = event else {

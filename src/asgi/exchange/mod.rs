@@ -53,7 +53,9 @@ struct State {
     counted: bool,
     /// Body bytes the declared content-length still lacks; `None` when none was declared.
     body_missing_bytes: Option<u64>,
-    /// Body bytes given to the connection and not yet with the kernel.
+    /// Pieces of the body given to the connection and not yet with the kernel, by [`unsent_weight`].
+    ///
+    /// [`unsent_weight`]: smolcorn_actors::outbox::unsent_weight
     unsent_bytes: u64,
     /// Waiters of `send()` calls that wait for credit.
     senders: Vec<Py<Waiter>>,

@@ -4,7 +4,7 @@ use std::mem;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::outbox::{Payload, unsent_weight};
 use smolcorn_actors::pool::Pooled;
 
 use super::{Exchange, Outcome, Phase, Sent};
@@ -186,6 +186,11 @@ impl Exchange {
                 };
                 (command, trailers)
             }
+            // It says nothing, and any number of them would wait for the connection.
+            phase @ Phase::Open { .. } if len == 0 && more => {
+                state.phase = phase;
+                return Ok(());
+            }
             Phase::Open { trailers } => {
                 let command = HttpCommand::Body {
                     stream,
@@ -199,7 +204,9 @@ impl Exchange {
                 return Ok(());
             }
         };
-        state.unsent_bytes += if end { 0 } else { len };
+        if len > 0 && !end {
+            state.unsent_bytes += unsent_weight(len);
+        }
         state.phase = match (more || short, trailers) {
             (true, _) => Phase::Open { trailers },
             (false, true) => Phase::Trailers(Vec::new()),
@@ -331,6 +338,11 @@ impl Exchange {
     pub fn is_disconnected(&self, py: Python<'_>) -> bool {
         let state = self.state(py);
         state.gone || state.inbound.disconnected
+    }
+
+    /// True when the client is gone altogether: it reads no answer.
+    pub fn is_gone(&self, py: Python<'_>) -> bool {
+        self.state(py).gone
     }
 
     /// Answers in the application's place. Only before anything went out.

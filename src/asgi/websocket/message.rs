@@ -148,9 +148,10 @@ fn fitting(mut reason: String) -> String {
     reason
 }
 
-/// Reads `websocket.http.response.start`, which is `http.response.start` under another name.
+/// Reads `websocket.http.response.start`, which is `http.response.start` under another name. There
+/// is no message for trailers, so none are waited for.
 pub fn read_denial(message: &Bound<'_, PyAny>) -> PyResult<Pooled<ResponseHead>> {
-    http_message::read_start(message)
+    http_message::read_head(message)
 }
 
 /// Takes a message for the exchange that answers a handshake.

@@ -56,7 +56,9 @@ struct State {
     end: Option<End>,
     /// It ended without a close frame: closing it is an error, as sending is.
     gone: bool,
-    /// Bytes of messages given to the connection and not yet with the kernel.
+    /// Messages given to the connection and not yet with the kernel, by [`unsent_weight`].
+    ///
+    /// [`unsent_weight`]: smolcorn_actors::outbox::unsent_weight
     unsent_bytes: u64,
     /// Waiters of `send()` calls that wait for credit.
     senders: Vec<Py<Waiter>>,

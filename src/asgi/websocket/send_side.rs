@@ -4,7 +4,7 @@ use std::mem;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::outbox::{Payload, unsent_weight};
 use smolcorn_actors::pool::Pooled;
 
 use super::message::{self, Data, Kind};
@@ -122,7 +122,7 @@ impl WebSocket {
                 (WsCommand::Binary(bytes), len)
             }
         };
-        self.state(py).unsent_bytes += len as u64;
+        self.state(py).unsent_bytes += unsent_weight(len as u64);
         self.command(py, command)
     }
 

@@ -15,9 +15,9 @@ pub(super) struct Flow {
     /// Bytes that were put into the outbox since the connection began.
     pushed: u64,
     /// Payloads of the response under way: the value of `sent` at which each is with the
-    /// kernel, and its length without framing.
+    /// kernel, and its weight.
     payloads: VecDeque<(u64, u64)>,
-    /// Payload bytes that are with the kernel and of which the application has not heard.
+    /// Weight of payloads that are with the kernel and of which the application has not heard.
     credit: u64,
 }
 
@@ -27,18 +27,18 @@ impl Flow {
         self.pushed = self.sent + outbox.len_bytes();
     }
 
-    /// Takes note that what was pushed last ends a payload of `bytes` bytes that earns credit.
-    pub(super) fn expect_credit(&mut self, bytes: u64) {
-        self.payloads.push_back((self.pushed, bytes));
+    /// Takes note that what was pushed last ends a payload that earns so much credit.
+    pub(super) fn expect_credit(&mut self, weight: u64) {
+        self.payloads.push_back((self.pushed, weight));
     }
 
     /// Takes note that the kernel took `bytes`, and gives the credit that is due.
     pub(super) fn sent(&mut self, bytes: u64) -> Option<u64> {
         self.sent += bytes;
-        while let Some((end, len)) = self.payloads.front()
+        while let Some((end, weight)) = self.payloads.front()
             && *end <= self.sent
         {
-            self.credit += len;
+            self.credit += weight;
             self.payloads.pop_front();
         }
         let due = self.credit >= CREDIT_BYTES_MIN || self.payloads.is_empty();

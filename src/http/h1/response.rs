@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use smolcorn_actors::outbox::Payload;
+use smolcorn_actors::outbox::{Payload, unsent_weight};
 use smolcorn_actors::protocol::Close;
 
 use super::codec::{Codec, HeadSetting, ResponseFraming, write_chunk_size};
@@ -109,7 +109,8 @@ impl<C: Codec> Machine<C> {
         let dropped = *framing == ResponseFraming::Bodiless;
         if dropped {
             if len > 0 && !end {
-                io.emit(HttpEvent::Sent { stream, bytes: len });
+                let bytes = unsent_weight(len);
+                io.emit(HttpEvent::Sent { stream, bytes });
             }
         } else if codec
             .write_data(data, *framing, complete, io.outbox)
@@ -123,7 +124,7 @@ impl<C: Codec> Machine<C> {
         } else if complete {
             self.complete(io);
         } else if len > 0 && !dropped {
-            self.flow.expect_credit(len);
+            self.flow.expect_credit(unsent_weight(len));
         }
     }
 

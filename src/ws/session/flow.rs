@@ -18,9 +18,9 @@ pub(super) struct Flow {
     /// Bytes that were put into the outbox since then, and those that were in it before.
     pushed: u64,
     /// Messages on their way: the value of `sent` at which each portion is with the kernel, and
-    /// the bytes of the application's in it.
+    /// the weight of the application's messages in it.
     portions: VecDeque<(u64, u64)>,
-    /// Bytes of the application's that are with the kernel, and of which it has not heard.
+    /// Weight of messages that are with the kernel, and of which the application has not heard.
     credit: u64,
     /// What makes a portion.
     credit_bytes_min: u64,
@@ -44,15 +44,14 @@ impl Flow {
         self.pushed
     }
 
-    /// Takes note that what was pushed last ends a message for which `bytes` of credit are due.
-    pub(super) fn expect_credit(&mut self, bytes: usize) {
-        let bytes = bytes as u64;
+    /// Takes note that what was pushed last ends a message for which so much credit is due.
+    pub(super) fn expect_credit(&mut self, weight: u64) {
         match self.portions.back_mut() {
             Some((end, credit)) if *credit < self.credit_bytes_min => {
                 *end = self.pushed;
-                *credit += bytes;
+                *credit += weight;
             }
-            _ => self.portions.push_back((self.pushed, bytes)),
+            _ => self.portions.push_back((self.pushed, weight)),
         }
     }
 
@@ -86,7 +85,7 @@ mod tests {
     fn push(flow: &mut Flow, outbox: &mut Outbox, bytes: usize) {
         outbox.push_bytes(&vec![0; bytes + 2]);
         flow.pushed(outbox);
-        flow.expect_credit(bytes);
+        flow.expect_credit(bytes as u64);
     }
 
     fn send(flow: &mut Flow, outbox: &mut Outbox, bytes: u64) -> Option<u64> {
