@@ -57,3 +57,23 @@ def test_a_task_has_name_and_stack_while_it_runs(
     server = start("apps.tasks:plain", *placement.options)
     status, shown = ask(server, "/tasks")
     assert (status, shown) == (200, b"Routes.__call__ __call__ False")
+
+
+@pytest.mark.parametrize("io_threads", ["0", "1"])
+def test_a_loop_inside_of_the_loop(start: Start, io_threads: str) -> None:
+    options = ("--loop", "asyncio", "--io-threads", io_threads)
+    server = start("apps.tasks:nesting", *options)
+    ticket = server.ticket()
+    with server.connect() as wire, server.connect() as other:
+        wire.send(get(f"/nested?ticket={ticket}"))
+        assert server.reported(ticket) == "waiting"
+        assert other.send(get("/")).response().body == b"ok"
+        assert wire.response().body == b"nested"
+    ticket = server.ticket()
+    with server.connect() as wire:
+        head = f"POST /nested-body?ticket={ticket} HTTP/1.1\r\nHost: x\r\n"
+        wire.send(f"{head}Content-Length: 4\r\n\r\n".encode())
+        assert server.reported(ticket) == "waiting"
+        assert wire.send(b"body").response().body == b"body"
+    assert server.stop() == 0
+    assert "ERROR" not in server.stderr.text

@@ -48,6 +48,9 @@ struct TaskMaker {
     eager: Option<Py<PyAny>>,
     /// The loop has a task factory of its own, which is to make our tasks as well.
     has_factory: bool,
+    /// The loop may be run once more by what it runs (nest_asyncio). That cannot be inside of a turn,
+    /// so no task is run there.
+    loop_nests: bool,
     /// `loop=…, eager_start=True`.
     eager_options: Py<PyDict>,
 }
@@ -84,9 +87,11 @@ impl Dispatch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.extend(self.mailbox.drain_mail());
         if !batch.is_empty() {
-            self.tasks.look_at_factory(py, &self.border);
+            self.tasks.look_at_loop(py, &self.border);
         }
-        self.border.collect_resumptions(py);
+        if !self.tasks.loop_nests {
+            self.border.collect_resumptions(py);
+        }
         let mut end = Ok(());
         for mail in batch.drain(..) {
             let (message, _handling) = mail.open(ActorName::Dispatch);
@@ -354,17 +359,22 @@ impl TaskMaker {
         Ok(TaskMaker {
             eager: eager.then(|| task.unbind()),
             has_factory: false,
+            loop_nests: false,
             eager_options: options.unbind(),
         })
     }
 
-    /// Sees whether the loop has a task factory: once for each batch of messages, because one is
-    /// set when an application starts if ever.
-    fn look_at_factory(&mut self, py: Python<'_>, border: &Border) {
+    /// Sees whether the loop has a task factory, and whether it nests: once for each batch of
+    /// messages, because both are settled when an application starts if ever.
+    fn look_at_loop(&mut self, py: Python<'_>, border: &Border) {
+        let event_loop = border.event_loop.bind(py);
+        self.loop_nests = event_loop
+            .hasattr(intern!(py, "_nest_patched"))
+            .unwrap_or(false);
         if self.eager.is_some() {
             let get_factory = intern!(py, "get_task_factory");
             // A loop that cannot tell makes its tasks itself.
-            self.has_factory = match border.event_loop.bind(py).call_method0(get_factory) {
+            self.has_factory = match event_loop.call_method0(get_factory) {
                 Ok(factory) => !factory.is_none(),
                 Err(_) => true,
             };
@@ -386,7 +396,9 @@ impl TaskMaker {
         let call = Bound::new(py, call)?;
         // A factory may make tasks that begin at once, as ours do.
         let task = border.step_application(py, || match &self.eager {
-            Some(task) if !self.has_factory => self.make_eager(py, border, task, &call),
+            Some(task) if !self.has_factory && !self.loop_nests => {
+                self.make_eager(py, border, task, &call)
+            }
             _ => make_ordinary(py, border, &call),
         })?;
         if !call.get().has_ended(py) {

@@ -90,13 +90,13 @@ impl Turn {
         let Some(drive) = self.drive.get() else {
             return Ok(());
         };
+        self.border.armed.store(false, Ordering::Release);
         let mut dispatch = match self.dispatch.try_lock() {
             Ok(dispatch) => dispatch,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // The application runs a nested loop inside its task: the outer turn goes on later.
             Err(TryLockError::WouldBlock) => return Ok(()),
         };
-        self.border.armed.store(false, Ordering::Release);
         self.border.in_turn.store(true, Ordering::Relaxed);
         let in_turn = InTurn(&self.border);
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from apps.asgi import answer
+from apps.asgi import answer, query, read_body, report_as
 from apps.routes import Receive, Routes, Scope, Send
 
 
@@ -47,6 +47,40 @@ def refuse(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> A
 plain = App(None)
 eager = App(getattr(asyncio, "eager_task_factory", None))
 refusing = App(refuse)
+
+
+class Nesting(App):
+    """Runs the loop inside of its tasks."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.handlers |= {"/nested": self.nested, "/nested-body": self.nested_body}
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        import nest_asyncio
+
+        nest_asyncio.apply()
+        await super().lifespan(scope, receive, send)
+
+    async def nested(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Waits, in a loop inside of the loop, until another request opens the gate."""
+        ticket = query(scope)["ticket"]
+        report_as(ticket, "waiting")
+        asyncio.get_running_loop().run_until_complete(GATE.wait())
+        await answer(send, b"nested")
+
+    async def nested_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        report_as(query(scope)["ticket"], "waiting")
+        await answer(send, loop.run_until_complete(read_body(receive)))
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        GATE.set()
+        await super().answer(scope, receive, send)
+
+
+GATE = asyncio.Event()
+nesting = Nesting()
 
 
 class SilentLoop(asyncio.SelectorEventLoop):
