@@ -67,6 +67,8 @@ COUNTING := $(FOR_TRIPLE) RUSTFLAGS='-Cprofile-generate -Cllvm-args=-enable-name
 LLVM_PROFDATA := $(or $(LLVM_PROFDATA),$(firstword $(shell ls \
     $$(rustc --print sysroot)/lib/rustlib/$(TRIPLE)/bin/llvm-profdata 2>/dev/null) llvm-profdata))
 endif
+# What links nothing needs no library, which a C++ compiler would have to make.
+WITHOUT_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/dev/null
 PIP := -m pip install --quiet --disable-pip-version-check
 COUNT := $(PYTHON_PATH) .ci/count.py
 
@@ -165,6 +167,9 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --features async-h1 --all-targets $(CARGO_FLAGS) -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --lib $(CARGO_FLAGS)
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	env $(WITHOUT_LIBFUZZER) cargo clippy --manifest-path fuzz/Cargo.toml $(CARGO_FLAGS) -- -D warnings
 	cargo fmt --manifest-path benches/clients/Cargo.toml --check
 	cargo clippy --manifest-path benches/clients/Cargo.toml --all-targets $(CARGO_FLAGS) -- -D warnings
 	$(TOOLS)/bin/ruff check $(CHECKED)
@@ -178,6 +183,7 @@ lint: $(TOOLS)/.installed  ## Checks format, lints and types of everything
 
 fmt: $(TOOLS)/.installed  ## Formats everything
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	cargo fmt --manifest-path benches/clients/Cargo.toml
 	$(TOOLS)/bin/ruff check --fix --quiet $(CHECKED)
 	$(TOOLS)/bin/ruff format $(CHECKED)

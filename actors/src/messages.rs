@@ -30,7 +30,8 @@ pub enum ToListener {
     },
 }
 
-/// To a connection. Senders: its listener (drain, abort) and the dispatch actor (commands).
+/// To a connection. Senders: its listener (drain, abort), and the application's side: the dispatch
+/// actor, the requests that it has begun, and the threads of WSGI (commands).
 pub enum ToConnection<C> {
     /// The application has something for the protocol machine.
     Command(C),
@@ -40,8 +41,9 @@ pub enum ToConnection<C> {
     Abort,
 }
 
-/// To the dispatch actor. Senders: connections (opened, secured, refused, event, closed, trace) and
-/// listeners (stopped, trouble).
+/// To the dispatch actor, or to whoever stands in its place (the router of WSGI, the responder).
+/// Senders: connections (opened, secured, handshake failed, event, closed, trace) and listeners
+/// (listener stopped, accept failed); the router hands on what it has no use for.
 pub enum ToDispatch<P: Protocol> {
     /// A connection has come. Always the first message about it.
     Opened {

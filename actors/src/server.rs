@@ -70,8 +70,8 @@ impl Running {
 }
 
 /// Starts a listener for each of `sockets`, which are bound and listening. What the actors have
-/// to say goes to `dispatch`. With `tls`, connections are TLS and nothing else. Errors: a socket cannot be made nonblocking or is refused by the
-/// reactor, or an I/O thread has ended.
+/// to say goes to `dispatch`. With `tls`, connections are TLS and nothing else. Errors: a socket
+/// cannot be made nonblocking or is refused by the reactor, or an I/O thread has ended.
 pub fn start<F: ProtocolFactory>(
     placement: Placement<'_>,
     sockets: Vec<Socket>,

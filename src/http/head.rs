@@ -1,8 +1,8 @@
 //! The head of a request: request line and headers, in one buffer.
 //!
 //! `scan` finds a head's end in a growing input, `parse` makes a [`RequestHead`] of it, and
-//! `meaning` says how its message is framed. All are strict: what RFC 9112 lets a server refuse is refused, so
-//! that no two parsers can disagree about where a request ends.
+//! `meaning` says how its message is framed. All are strict: what RFC 9112 lets a server refuse is
+//! refused, so that no two parsers can disagree about where a request ends.
 //!
 //! One strictness differs from uvicorn, whose default parser serves it: an HTTP/1.1 request
 //! without exactly one valid `Host` is refused (RFC 9112, section 3.2).

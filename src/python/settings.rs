@@ -60,7 +60,7 @@ impl NativeConfig {
     /// Reads certificates and keys; `None` without TLS. Raises ValueError with the text for the
     /// user.
     fn load_tls(&self, py: Python<'_>) -> PyResult<Option<Tls>> {
-        let secret = inherited_secret(py)?;
+        let secret = inherited_secret();
         // An encrypted key may take a while.
         py.detach(|| self.tls(secret))
             .map(|tls| tls.map(Tls::new))
@@ -134,14 +134,12 @@ pub fn to_python<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, P
 
 /// What the process that started this one has handed over. It is not for processes that the
 /// application starts.
-fn inherited_secret(py: Python<'_>) -> PyResult<Option<TicketSecret>> {
+fn inherited_secret() -> Option<TicketSecret> {
     #[cfg(unix)]
     if let Some(worker) = crate::supervisor::worker::current() {
-        return Ok(Some(worker.ticket_secret()));
+        return Some(worker.ticket_secret());
     }
-    let environment = py.import("os")?.getattr("environ")?;
-    let text = environment.call_method1("pop", (TicketSecret::VARIABLE, ""))?;
-    Ok(TicketSecret::from_text(&text.extract::<String>()?))
+    None
 }
 
 /// The native configuration inside a `Settings`.

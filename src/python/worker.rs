@@ -17,8 +17,9 @@ pub struct Worker {
     membership: &'static Membership,
 }
 
-/// Makes this process a worker, or a template of workers, if it was started as one. The variable that says so is taken out
-/// of the environment: it is not for the programs that the application starts.
+/// Makes this process a worker, or a template of workers, if it was started as one. The variable
+/// that says so is taken out of the environment: it is not for the programs that the application
+/// starts.
 ///
 /// # Errors
 /// The variable is there and was not meant for this process.

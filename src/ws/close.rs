@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use super::limits::REASON_BYTES_MAX;
 
+/// All is said.
+pub const NORMAL: u16 = 1000;
 /// The peer's close frame had no code. Never on the wire.
 pub const NO_CODE: u16 = 1005;
 /// The connection broke. Never on the wire.
@@ -137,7 +139,8 @@ pub fn payload_bytes(code: u16, reason: &str) -> usize {
     }
 }
 
-fn cut_reason(reason: &str) -> &str {
+/// As much of `reason` as a close frame takes, in whole characters.
+pub fn cut_reason(reason: &str) -> &str {
     (0..=reason.len().min(REASON_BYTES_MAX))
         .rev()
         .find_map(|end| reason.get(..end))

@@ -13,8 +13,8 @@
 //! In `Closing` our close frame is sent: messages of the peer are skipped, its pings are answered
 //! (RFC 6455, section 5.5.2), and it has `close_timeout` from the moment the kernel has the frame.
 //!
-//! - The engine ([`Codec`]) takes frames apart and makes them, `flow` counts what is on its way to the peer, `unread` what the
-//!   application has not taken, `keepalive` says when to ping.
+//! - The engine ([`Codec`]) takes frames apart and makes them, `flow` counts what is on its way to
+//!   the peer, `unread` what the application has not taken, `keepalive` says when to ping.
 //! - Reading stops when `unread` is full. Control frames behind that are not seen either, so
 //!   `keepalive` rests meanwhile; that the peer goes away is the actor's to notice.
 //! - Nothing is allocated for a message but the message itself, and nothing is kept when all is
@@ -46,7 +46,8 @@ use flow::Flow;
 use keepalive::{Due, Keepalive};
 use unread::Unread;
 
-/// The machine, on the engine `C`. `N` puts its events into the vocabulary of the connection that carries it.
+/// The machine, on the engine `C`. `N` puts its events into the vocabulary of the connection that
+/// carries it.
 #[derive(Debug)]
 pub struct Session<C, N> {
     envelope: N,

@@ -1,7 +1,7 @@
 //! An engine on the crate async-tungstenite, for comparison: `--ws tungstenite`. docs/options.md
 //! has its limits.
 //!
-//! The crate gets the frames of messages. It reads from a [`Pipe`] in memory that is given one
+//! The crate gets the frames of messages. It reads from a pipe in memory (`pipe.rs`) that is given one
 //! frame at a time, so that it never swallows more than the machine has asked for, and is polled
 //! where its machine is, without a waker. Headers are looked at by our own code first, and control
 //! frames never get to the crate: it would answer them by itself, without limits.

@@ -2,7 +2,7 @@
 //!
 //! It reads what its machine wants to see, writes what its machine has to say, and carries the
 //! machine's events to the dispatch actor. What the bytes mean it does not know. Its mailbox is
-//! written by the dispatch actor ([`ToConnection::Command`]) and by its listener (drain, abort).
+//! written by the application's side ([`ToConnection::Command`]) and by its listener (drain, abort).
 
 mod handshake;
 mod input;

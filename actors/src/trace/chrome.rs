@@ -30,7 +30,8 @@ const BATCH_DELAY: Duration = Duration::from_millis(20);
 /// What stands at the end of the file, and is written over by the next piece.
 const END: &[u8] = b"\n]\n";
 
-/// Track numbers: the process as a whole, the dispatch actor, listeners, lanes of the application, connections.
+/// Track numbers: the process as a whole, the dispatch actor, listeners, lanes of the application,
+/// connections.
 const TRACK_PROCESS: u64 = 0;
 const TRACK_DISPATCH: u64 = 1;
 const TRACK_LISTENERS: u64 = 10;

@@ -5,10 +5,7 @@ use pyo3::prelude::*;
 use super::{Phase, WebSocket};
 use crate::asgi::border::{answer_failed, is_disconnect};
 use crate::asgi::exchange::{Exchange, Outcome};
-
-/// Close codes of applications that do not close themselves (RFC 6455, section 7.4.1).
-const NORMAL_CLOSURE: u16 = 1000;
-const INTERNAL_ERROR: u16 = 1011;
+use crate::ws::close;
 
 /// What there is to finish.
 enum Unfinished {
@@ -34,7 +31,7 @@ impl WebSocket {
         }
         match self.unfinished(py) {
             Unfinished::Nothing => {}
-            Unfinished::Open => self.say_close(py, NORMAL_CLOSURE, String::new())?,
+            Unfinished::Open => self.say_close(py, close::NORMAL, String::new())?,
             Unfinished::Handshake { gone } => {
                 if !gone {
                     log.error(py, "ASGI callable returned without completing handshake.");
@@ -61,7 +58,7 @@ impl WebSocket {
         }
         match self.unfinished(py) {
             Unfinished::Nothing => {}
-            Unfinished::Open => self.say_close(py, INTERNAL_ERROR, String::new())?,
+            Unfinished::Open => self.say_close(py, close::INTERNAL_ERROR, String::new())?,
             Unfinished::Handshake { .. } => self.refuse(py, 500, b"Internal Server Error")?,
             Unfinished::Response(exchange) => answer_failed(py, exchange.get())?,
         }

@@ -13,9 +13,7 @@ use crate::asgi::message::{
     self as http_message, bad_header, each_header, item, optional, payload,
 };
 use crate::http::response::ResponseHead;
-
-/// A close frame has room for so much of a reason, bytes (RFC 6455, section 5.5).
-const REASON_BYTES_MAX: usize = 123;
+use crate::ws::close;
 
 /// The types of message that a WebSocket knows (ASGI, WebSocket format 2.5, and its extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,36 +114,21 @@ pub fn read_close(message: &Bound<'_, PyAny>) -> PyResult<(u16, String)> {
     let py = message.py();
     let code = match optional(message, intern!(py, "code"))?.filter(|code| !code.is_none()) {
         Some(code) => code.extract::<i64>()?,
-        None => 1000,
+        None => close::NORMAL.into(),
     };
     let code = u16::try_from(code)
         .ok()
-        .filter(|code| may_be_sent(*code))
+        .filter(|code| close::may_be_sent(*code))
         .ok_or_else(|| {
             PyRuntimeError::new_err(format!(
                 "Invalid WebSocket close code {code}: it cannot be sent."
             ))
         })?;
     let reason = match optional(message, intern!(py, "reason"))?.filter(|text| !text.is_none()) {
-        Some(reason) => reason.extract::<String>()?,
+        Some(reason) => close::cut_reason(reason.cast::<PyString>()?.to_str()?).to_owned(),
         None => String::new(),
     };
-    Ok((code, fitting(reason)))
-}
-
-/// RFC 6455, section 7.4, and IANA's registry.
-fn may_be_sent(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
-/// As much of `reason` as a close frame takes, in whole characters.
-fn fitting(mut reason: String) -> String {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    reason.truncate(end);
-    reason
+    Ok((code, reason))
 }
 
 /// Reads `websocket.http.response.start`, which is `http.response.start` under another name. There
@@ -169,27 +152,4 @@ pub fn deny(
         is_body,
         "websocket.http.response.body",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_is_cut_between_characters() {
-        assert_eq!(fitting("a".repeat(123)), "a".repeat(123));
-        assert_eq!(fitting("a".repeat(124)), "a".repeat(123));
-        assert_eq!(fitting(format!("{}ä", "a".repeat(122))), "a".repeat(122));
-        assert_eq!(fitting(String::new()), "");
-    }
-
-    #[test]
-    fn codes_that_are_only_told_are_not_sent() {
-        for code in [1000, 1003, 1007, 1011, 1014, 3000, 4999] {
-            assert!(may_be_sent(code), "{code}");
-        }
-        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000] {
-            assert!(!may_be_sent(code), "{code}");
-        }
-    }
 }

@@ -31,13 +31,7 @@ use crate::asgi::conversation::Conversation;
 use crate::asgi::gil_cell::{GilCell, Guard};
 use crate::asgi::waiter::{Waiter, wake_all};
 use crate::http::{HttpCommand, StreamId};
-use crate::ws::{WsCommand, WsEvent};
-
-/// What `receive()` says of a connection that ended without a close frame (RFC 6455, section
-/// 7.1.5).
-const ABNORMAL_CLOSURE: u16 = 1006;
-/// What it says when the server stops (registered with IANA: service restart).
-const SERVICE_RESTART: u16 = 1012;
+use crate::ws::{WsCommand, WsEvent, close};
 
 /// A WebSocket, as the application's `send` and `receive` see it.
 #[pyclass(frozen, module = "smolcorn._core")]
@@ -270,7 +264,7 @@ impl WebSocket {
     /// The server is about to end.
     pub fn server_stops(&self, py: Python<'_>) -> PyResult<()> {
         let end = End {
-            code: SERVICE_RESTART,
+            code: close::SERVICE_RESTART,
             reason: String::new(),
         };
         self.ended(py, end, false)
@@ -280,7 +274,7 @@ impl WebSocket {
 impl End {
     fn abnormal() -> End {
         End {
-            code: ABNORMAL_CLOSURE,
+            code: close::ABNORMAL,
             reason: String::new(),
         }
     }

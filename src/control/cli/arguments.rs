@@ -1,7 +1,7 @@
 //! What the user typed, as typed values: the struct that argh fills.
 //!
 //! Every field is what was given, or nothing. Defaults and meaning are the business of
-//! [`resolve`](super::resolve). argh sees only normalised command lines, so what it can complain
+//! `resolve`. argh sees only normalised command lines, so what it can complain
 //! of is a value; its answer is put into our words here.
 
 use argh::FromArgs;

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //!   supervisor --TLS ticket secret, then BEGIN, PING, RETIRE, RELOAD, STOP--> worker
-//!   supervisor <--HELLO, PONG, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
+//!   supervisor <--HELLO, ALIVE, READY, RECYCLE, LEAVING, BLOCKED, FREE-- worker
 //!   supervisor <--FAILED and a text, the last of all-- worker
 //!
 //!   supervisor --FORK with a worker's control socket, RETIRE--> template
-//!   supervisor <--TemplateReport: loaded, forked, ended-- template
+//!   supervisor <--TemplateReport: loaded, forked, not forked, ended-- template
 //! ```
 //!
 //! Nothing here opens, reads or writes anything.

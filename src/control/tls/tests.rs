@@ -331,7 +331,9 @@ fn sessions_are_resumed_by_every_server_with_the_same_secret() {
     for versions in [&[&TLS12][..], &[&TLS13]] {
         let plain = config(&[("localhost.pem", "localhost.key")]);
         let first = server(&plain);
-        let secret = TicketSecret::from_text(&first.ticket_secret().to_text());
+        let secret = Some(TicketSecret::from_bytes(
+            &first.ticket_secret().to_inherit(),
+        ));
         let second = TlsServer::load(&plain, secret).unwrap();
         let stranger = server(&plain);
         let client = Arc::new(client(versions));
@@ -353,7 +355,11 @@ fn a_session_is_not_resumed_under_other_rules_for_clients() {
         ..plain.clone()
     };
     let first = server(&asking("rsa.pem"));
-    let secret = || TicketSecret::from_text(&first.ticket_secret().to_text());
+    let secret = || {
+        Some(TicketSecret::from_bytes(
+            &first.ticket_secret().to_inherit(),
+        ))
+    };
     let other = TlsServer::load(&asking("other.pem"), secret()).unwrap();
     let same = TlsServer::load(&asking("rsa.pem"), secret()).unwrap();
     let client = any_client();

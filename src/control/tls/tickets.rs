@@ -35,8 +35,6 @@ pub struct TicketSecret {
 impl TicketSecret {
     /// Length of the bytes that a process inherits.
     pub const INHERITED_BYTES: usize = 8 + SECRET_BYTES;
-    /// The environment variable by which a process inherits it, as [`to_text`](Self::to_text).
-    pub const VARIABLE: &str = "_SMOLCORN_TLS_TICKET_SECRET";
 
     /// A new one. `None` when the system has no random bytes.
     pub fn generate() -> Option<TicketSecret> {
@@ -70,18 +68,6 @@ impl TicketSecret {
         head.copy_from_slice(&current.period.to_be_bytes());
         tail.copy_from_slice(&current.secret);
         bytes
-    }
-
-    /// [`to_inherit`](Self::to_inherit) in hexadecimal digits, for an environment variable.
-    pub fn to_text(&self) -> String {
-        let bytes = self.to_inherit();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// What [`to_text`](Self::to_text) gave; `None` for anything else.
-    pub fn from_text(text: &str) -> Option<TicketSecret> {
-        let bytes = super::hex(text)?.try_into().ok()?;
-        Some(TicketSecret::from_bytes(&bytes))
     }
 
     /// Goes on to `period`, never back.
@@ -275,14 +261,6 @@ mod tests {
         let parent = Ticketer::new(secret.clone(), b"");
         let inherited = TicketSecret::from_bytes(&secret.to_inherit());
         let child = Ticketer::new(inherited, b"");
-        assert_eq!(
-            TicketSecret::from_text(&secret.to_text())
-                .unwrap()
-                .to_text(),
-            secret.to_text()
-        );
-        assert!(TicketSecret::from_text("0g").is_none());
-        assert!(TicketSecret::from_text("00").is_none());
         let ticket = parent.encrypt(b"session").unwrap();
         assert_eq!(child.decrypt(&ticket).unwrap(), b"session");
         let ticket = child.encrypt(b"other").unwrap();
