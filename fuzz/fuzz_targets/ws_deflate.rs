@@ -33,7 +33,9 @@ fuzz_target!(|input: &[u8]| {
         if let Some(wire) = compressors.compress(message, owner, &DEFLATE) {
             assert!(wire.len() < message.len());
             let mut out = Vec::new();
-            inflater.inflate(wire, &mut out, BYTES_MAX).expect("our own data");
+            inflater
+                .inflate(wire, &mut out, BYTES_MAX)
+                .expect("our own data");
             inflater.finish(&mut out, BYTES_MAX).expect("our own data");
             assert_eq!(out, message);
         }
@@ -41,9 +43,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// Two messages of the same bytes, so that the second may refer to the first.
-fn inflate<'a>(
-    pieces: impl Iterator<Item = &'a [u8]> + Clone,
-) -> Result<Vec<Vec<u8>>, Failure> {
+fn inflate<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Vec<Vec<u8>>, Failure> {
     let mut inflater = Inflater::new(&DEFLATE, Rc::default());
     let mut messages = Vec::new();
     for _ in 0..2 {

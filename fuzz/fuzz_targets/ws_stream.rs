@@ -37,7 +37,10 @@ fuzz_target!(|input: &[u8]| {
     let cut = echo::run(input, &cuts, deflate);
     assert_eq!(cut.messages, whole.messages);
     let close = |seen: &echo::Seen| {
-        let last = seen.frames.last().filter(|frame| frame.starts_with("close"));
+        let last = seen
+            .frames
+            .last()
+            .filter(|frame| frame.starts_with("close"));
         last.cloned()
     };
     assert_eq!(close(&cut), close(&whole));
