@@ -216,6 +216,69 @@ def test_a_client_that_leaves_an_upload(server: Server, way: str) -> None:
     assert server.stderr.since(before) == ""
 
 
+def leave(server: Server, path: str, way: str) -> None:
+    """Sends half of an upload, and leaves when the application has seen it."""
+    ticket = server.ticket()
+    wire = server.connect()
+    wire.send(post(path.format(ticket), 100) + b"half of it")
+    assert server.reported(ticket) == "half"
+    getattr(wire, way)()
+    server.reported(ticket)
+    wire.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/reads-from-one-that-leaves?ticket={}", "close"),
+        ("/reads-from-one-that-leaves?ticket={}", "reset"),
+        ("/reads-from-one-that-leaves?ticket={}", "half_close"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=write", "reset"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=fail", "reset"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=nothing", "reset"),
+    ],
+)
+def test_a_client_that_has_left_has_no_access_line(
+    start: Start, placement: Placement, path: str, way: str
+) -> None:
+    # One thread: what the log says of the next request it says after all of this one.
+    server = start(APP, *placement.options, "--wsgi-threads", "1")
+    leave(server, path, way)
+    with server.connect() as other:
+        assert other.send(get("/")).response().body == b"hello"
+    server.stdout.wait_for('"GET / HTTP/1.1" 200 OK\n')
+    assert "leaves" not in server.stdout.text
+    # A fault of the application is one, whoever has left.
+    assert ("LookupError: mine" in server.stderr.text) == path.endswith("fail")
+
+
+def test_a_half_closed_client_is_told_of_a_fault(
+    start: Start, placement: Placement
+) -> None:
+    server = start(APP, *placement.options)
+    ticket = server.ticket()
+    with server.connect() as wire:
+        path = f"/does-more-for-one-that-leaves?ticket={ticket}&then=fail"
+        wire.send(post(path, 100) + b"half of it").half_close()
+        assert wire.response().status == 500
+        wire.expect_end()
+    server.stdout.wait_for('then=fail HTTP/1.1" 500 Internal Server Error')
+
+
+def test_clients_that_leave_do_not_count_as_requests(
+    start: Start, placement: Placement
+) -> None:
+    options = ("--wsgi-threads", "1", "--limit-max-requests", "2")
+    server = start(APP, *placement.options, *BARE, *options)
+    for way in ("close", "reset"):
+        leave(server, "/reads-from-one-that-leaves?ticket={}", way)
+    for _ in range(2):
+        with server.connect() as wire:
+            assert wire.send(get("/")).response().body == b"hello"
+    assert server.wait() == 0
+    assert "Maximum request limit of 2 exceeded" in server.stderr.text
+
+
 def test_a_half_closed_client_gets_its_answer(server: Server) -> None:
     with server.connect() as wire:
         wire.send(post("/echo", 3) + b"abc").half_close()

@@ -173,6 +173,12 @@ impl Exchange {
         }
     }
 
+    /// True when the client sends nothing more, and the body is incomplete.
+    pub fn is_cut_short(&self) -> bool {
+        let state = self.state();
+        state.ended && !state.complete
+    }
+
     /// Nobody reads any more: what has come and was not taken goes. The connection may be idle
     /// for long after this.
     pub fn forget_body(&self) {

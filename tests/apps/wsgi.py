@@ -211,6 +211,22 @@ def reads_from_one_that_leaves(environ: Environ, start_response: Any) -> Any:
         raise
 
 
+@route("/does-more-for-one-that-leaves")
+def does_more_for_one_that_leaves(environ: Environ, start_response: Any) -> Any:
+    """Goes on when reading fails because the client has left."""
+    told = query(environ)
+    report(environ, environ["wsgi.input"].read(4).decode())
+    try:
+        environ["wsgi.input"].read()
+    except OSError:
+        report(environ, "left")
+    if told["then"] == "write":
+        start_response("200 OK", [])(b"first")
+    if told["then"] == "fail":
+        raise LookupError("mine")
+    return []
+
+
 # --- Streams ----------------------------------------------------------------------------------
 
 
