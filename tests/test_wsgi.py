@@ -402,16 +402,18 @@ def test_bodies_of_a_wrong_length(
     server.stderr.wait_for(f"Response content {said} than Content-Length", start=before)
 
 
-def test_exc_info(server: Server) -> None:
-    assert exchange(server, get("/exc-info")) == (
+@pytest.mark.parametrize("way", ["", "named"])
+def test_exc_info(server: Server, way: str) -> None:
+    assert exchange(server, get(f"/exc-info?{way}")) == (
         b"HTTP/1.1 503 Service Unavailable\r\nx-b: 2\r\ncontent-length: 5\r\n\r\nsorry"
     )
 
 
-def test_exc_info_after_the_head(server: Server) -> None:
+@pytest.mark.parametrize("way", ["", "&named"])
+def test_exc_info_after_the_head(server: Server, way: str) -> None:
     before = server.stderr.size()
     with server.connect() as wire:
-        wire.send(get("/exc-info?late"))
+        wire.send(get(f"/exc-info?late{way}"))
         assert wire.rest().endswith(b"5\r\nfirst\r\n")
     said = server.stderr.wait_for("LookupError: mine", start=before)
     assert said and 'raise LookupError("mine")' in server.stderr.since(before)

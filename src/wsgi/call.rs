@@ -335,15 +335,16 @@ fn raised_in(py: Python<'_>, info: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
 
 #[pymethods]
 impl Call {
-    /// `start_response(status, headers, exc_info=None)`; returns `write`.
-    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    /// `start_response(status, response_headers, exc_info=None)`; returns `write`. By position says
+    /// PEP 3333, which has these names, too: middleware takes them at their word.
+    #[pyo3(signature = (status, response_headers, exc_info=None))]
     fn __call__(
         slf: &Bound<'_, Self>,
         status: &Bound<'_, PyAny>,
-        headers: &Bound<'_, PyAny>,
+        response_headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyTuple>>,
     ) -> PyResult<Writer> {
-        slf.get().begin(status, headers, exc_info)?;
+        slf.get().begin(status, response_headers, exc_info)?;
         Ok(Writer {
             call: slf.clone().unbind(),
         })

@@ -368,14 +368,28 @@ def error(environ: Environ, start_response: Any) -> Any:
 
 @route("/exc-info")
 def with_exc_info(environ: Environ, start_response: Any) -> Any:
-    """Changes its mind; `late`: when it cannot any more."""
-    write = start_response("200 OK", [("x-a", "1")])
-    if "late" in query(environ):
+    """Changes its mind; `late`: when it cannot any more; `named`: by keywords."""
+    told = query(environ)
+    named = "named" in told
+    first: tuple[str, list[tuple[str, str]]] = ("200 OK", [("x-a", "1")])
+    if named:
+        write = start_response(response_headers=first[1], status=first[0])
+    else:
+        write = start_response(*first)
+    if "late" in told:
         write(b"first")
     try:
         raise LookupError("mine")
     except LookupError:
-        start_response("503 Busy", [("x-b", "2")], sys.exc_info())
+        headers = [("x-b", "2")]
+        if not named:
+            start_response("503 Busy", headers, sys.exc_info())
+        elif "late" in told:
+            start_response("503 Busy", headers, exc_info=sys.exc_info())
+        else:
+            start_response(
+                exc_info=sys.exc_info(), status="503 Busy", response_headers=headers
+            )
     return [b"sorry"]
 
 
