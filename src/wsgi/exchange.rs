@@ -156,15 +156,18 @@ impl Exchange {
         Taken::Bytes(bytes)
     }
 
-    /// Waits until [`take`](Self::take) has something else to say than [`Taken::Nothing`]. Asks
-    /// the client for the body, if it wants to be asked.
-    pub fn wait_for_body(&self) {
-        let mut state = self.state();
-        if std::mem::take(&mut state.expects_continue) {
+    /// Asks the client for the body, if it wants to be asked.
+    pub fn ask_for_body(&self) {
+        if std::mem::take(&mut self.state().expects_continue) {
             self.command(HttpCommand::Continue {
                 stream: self.stream,
             });
         }
+    }
+
+    /// Waits until [`take`](Self::take) has something else to say than [`Taken::Nothing`].
+    pub fn wait_for_body(&self) {
+        let mut state = self.state();
         while state.taken == state.body.len() && !state.complete && !state.ended {
             state = self
                 .changed

@@ -40,7 +40,10 @@ impl Input {
             match exchange.take(left, line, &mut out) {
                 Taken::Bytes(_) => {}
                 Taken::End => return Ok(out),
-                Taken::Nothing => py.detach(|| exchange.wait_for_body()),
+                Taken::Nothing => {
+                    exchange.ask_for_body();
+                    py.detach(|| exchange.wait_for_body());
+                }
                 Taken::Gone => {
                     return Err(ClientDisconnected::new_err(
                         "The client has gone before the end of the request's body.",
