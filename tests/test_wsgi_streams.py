@@ -98,6 +98,47 @@ def test_a_wrong_size(server: Server) -> None:
     assert body == b"A size must be an int or None, not 'many'."
 
 
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        ("bytes", [b"o", b"one", b"\n", b"two\nthree\n\nfour\nfive\nsix\nseven"]),
+        (
+            "text",
+            ["one\n", "two\n", "three\n", "\n", "four\n", "five\n", "six\n", "seven"],
+        ),
+        ("refused", ["TypeError", "TypeError", "TypeError", LINES]),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, len(LINES)])
+def test_files_around_the_body(
+    server: Server, kind: str, seen: list[str | bytes], pieces: int
+) -> None:
+    step = len(LINES) // pieces
+    with server.connect() as wire:
+        wire.send(post(f"/buffered?kind={kind}", len(LINES)))
+        for at in range(0, len(LINES), step):
+            wire.send(LINES[at : at + step])
+        assert ast.literal_eval(wire.response().body.decode()) == seen
+
+
+def test_a_body_into_buffers(server: Server) -> None:
+    with server.connect() as wire:
+        wire.send(post("/buffered?kind=into", 13) + b"0123456789abc")
+        seen = ast.literal_eval(wire.response().body.decode())
+        assert seen == [0, 5, b"01234", 6, b"56789a", 2, b"bc234", 0]
+        # There is none.
+        wire.send(get("/buffered?kind=text"))
+        assert wire.response().body == b"['']"
+
+
+def test_a_buffer_gets_what_is_there(server: Server) -> None:
+    ticket = server.ticket()
+    with server.connect() as wire:
+        wire.send(post(f"/one-piece?ticket={ticket}", 10) + b"half")
+        assert server.reported(ticket) == "half"
+        assert wire.send(b" of it").response().body == b" of it"
+
+
 def test_a_body_that_is_not_read(server: Server) -> None:
     with server.connect() as wire:
         wire.send(post("/", 100_000) + bytes(100_000))

@@ -1,5 +1,6 @@
 """A WSGI application made of handlers, one for each path."""
 
+import array
 import contextvars
 import io
 import os
@@ -199,6 +200,49 @@ def read_wrongly(environ: Environ, start_response: Any) -> Any:
     except TypeError as error:
         start_response("200 OK", [])
         return [str(error).encode()]
+
+
+@route("/buffered")
+def buffered(environ: Environ, start_response: Any) -> Any:
+    """Reads by what Python puts around a file."""
+    body = environ["wsgi.input"]
+    kind = query(environ)["kind"]
+    if kind == "into":
+        room = bytearray(5)
+        seen: list[Any] = [body.readinto(bytearray()), body.readinto(room), bytes(room)]
+        # The items of this one have two bytes each.
+        wide = array.array("H", [0, 0, 0])
+        seen += [body.readinto(wide), wide.tobytes(), body.readinto(room), bytes(room)]
+        seen += [body.readinto(room)]
+    elif kind == "refused":
+        seen = []
+        for wrong in (b"fixed", "text", memoryview(bytearray(6))[::2]):
+            try:
+                body.readinto(wrong)
+            except (TypeError, BufferError) as error:
+                seen.append(type(error).__name__)
+        seen.append(body.read())
+    elif kind == "text":
+        with io.TextIOWrapper(io.BufferedReader(body), "ascii") as lines:
+            seen = [lines.readline(), *lines]
+    else:
+        assert not (body.closed or body.seekable() or body.writable())
+        reader = io.BufferedReader(body, 4)
+        seen = [reader.peek(1)[:1], reader.read(3), reader.readline(), reader.read()]
+        reader.close()
+    start_response("200 OK", [])
+    return [repr(seen).encode()]
+
+
+@route("/one-piece")
+def one_piece(environ: Environ, start_response: Any) -> Any:
+    """Says what is there as soon as something is."""
+    room = bytearray(100)
+    length = environ["wsgi.input"].readinto(room)
+    report(environ, room[:length].decode())
+    length = environ["wsgi.input"].readinto(room)
+    start_response("200 OK", [])
+    return [bytes(room[:length])]
 
 
 @route("/reads-from-one-that-leaves")
