@@ -12,6 +12,7 @@ import pytest
 from conftest import BARE, Placement, Pool, Start
 from harness.certificates import Authority
 from harness.server import Server
+from harness.trace import Trace
 
 APP = "apps.wsgi:app"
 
@@ -402,16 +403,18 @@ def test_bodies_of_a_wrong_length(
     server.stderr.wait_for(f"Response content {said} than Content-Length", start=before)
 
 
-def test_exc_info(server: Server) -> None:
-    assert exchange(server, get("/exc-info")) == (
+@pytest.mark.parametrize("way", ["", "named"])
+def test_exc_info(server: Server, way: str) -> None:
+    assert exchange(server, get(f"/exc-info?{way}")) == (
         b"HTTP/1.1 503 Service Unavailable\r\nx-b: 2\r\ncontent-length: 5\r\n\r\nsorry"
     )
 
 
-def test_exc_info_after_the_head(server: Server) -> None:
+@pytest.mark.parametrize("way", ["", "&named"])
+def test_exc_info_after_the_head(server: Server, way: str) -> None:
     before = server.stderr.size()
     with server.connect() as wire:
-        wire.send(get("/exc-info?late"))
+        wire.send(get(f"/exc-info?late{way}"))
         assert wire.rest().endswith(b"5\r\nfirst\r\n")
     said = server.stderr.wait_for("LookupError: mine", start=before)
     assert said and 'raise LookupError("mine")' in server.stderr.since(before)
@@ -529,6 +532,36 @@ def test_the_access_log(start: Start, placement: Placement) -> None:
         server.stdout.wait_for(
             '"GET /error\\?kind=at-once HTTP/1.1" 500 Internal Server'
         )
+
+
+def test_traces_show_what_is_sent(
+    start: Start, placement: Placement, tmp_path: Path
+) -> None:
+    file = tmp_path / "trace.json"
+    server = start(APP, *placement.options, *BARE, "--trace-file", str(file))
+    wires = [server.connect() for _ in range(4)]
+    for _ in range(20):
+        for wire in wires:
+            asked = get(
+                "/echo", "Content-Length: 3", "Expect: 100-continue", method="POST"
+            )
+            wire.send(asked)
+        for wire in wires:
+            wire.until(b"HTTP/1.1 100 Continue\r\n\r\n")
+            wire.send(b"abc" + get(told(body="a|b", kind="generator")))
+        for wire in wires:
+            assert wire.response().body == b"abc" and wire.response().body == b"ab"
+    for wire in wires:
+        wire.close()
+    assert server.stop() == 0
+    trace = Trace(file)
+    for number in range(1, 5):
+        actor = f"connection#{number}"
+        responses = trace.spans(actor, "response")
+        assert [one["args"]["bytes"] for one in responses] == [3, 1] * 20
+        assert {one["args"]["from"] for one in responses} == {"dispatch"}
+        assert len(trace.spans(actor, "continue")) == 20
+        assert ("dispatch", actor) in trace.arrows()
 
 
 def test_limit_concurrency(start: Start, placement: Placement) -> None:

@@ -98,6 +98,47 @@ def test_a_wrong_size(server: Server) -> None:
     assert body == b"A size must be an int or None, not 'many'."
 
 
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        ("bytes", [b"o", b"one", b"\n", b"two\nthree\n\nfour\nfive\nsix\nseven"]),
+        (
+            "text",
+            ["one\n", "two\n", "three\n", "\n", "four\n", "five\n", "six\n", "seven"],
+        ),
+        ("refused", ["TypeError", "TypeError", "TypeError", LINES]),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, len(LINES)])
+def test_files_around_the_body(
+    server: Server, kind: str, seen: list[str | bytes], pieces: int
+) -> None:
+    step = len(LINES) // pieces
+    with server.connect() as wire:
+        wire.send(post(f"/buffered?kind={kind}", len(LINES)))
+        for at in range(0, len(LINES), step):
+            wire.send(LINES[at : at + step])
+        assert ast.literal_eval(wire.response().body.decode()) == seen
+
+
+def test_a_body_into_buffers(server: Server) -> None:
+    with server.connect() as wire:
+        wire.send(post("/buffered?kind=into", 13) + b"0123456789abc")
+        seen = ast.literal_eval(wire.response().body.decode())
+        assert seen == [0, 5, b"01234", 6, b"56789a", 2, b"bc234", 0]
+        # There is none.
+        wire.send(get("/buffered?kind=text"))
+        assert wire.response().body == b"['']"
+
+
+def test_a_buffer_gets_what_is_there(server: Server) -> None:
+    ticket = server.ticket()
+    with server.connect() as wire:
+        wire.send(post(f"/one-piece?ticket={ticket}", 10) + b"half")
+        assert server.reported(ticket) == "half"
+        assert wire.send(b" of it").response().body == b" of it"
+
+
 def test_a_body_that_is_not_read(server: Server) -> None:
     with server.connect() as wire:
         wire.send(post("/", 100_000) + bytes(100_000))
@@ -214,6 +255,69 @@ def test_a_client_that_leaves_an_upload(server: Server, way: str) -> None:
     with server.connect() as other:
         assert other.send(get("/")).response().body == b"hello"
     assert server.stderr.since(before) == ""
+
+
+def leave(server: Server, path: str, way: str) -> None:
+    """Sends half of an upload, and leaves when the application has seen it."""
+    ticket = server.ticket()
+    wire = server.connect()
+    wire.send(post(path.format(ticket), 100) + b"half of it")
+    assert server.reported(ticket) == "half"
+    getattr(wire, way)()
+    server.reported(ticket)
+    wire.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/reads-from-one-that-leaves?ticket={}", "close"),
+        ("/reads-from-one-that-leaves?ticket={}", "reset"),
+        ("/reads-from-one-that-leaves?ticket={}", "half_close"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=write", "reset"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=fail", "reset"),
+        ("/does-more-for-one-that-leaves?ticket={}&then=nothing", "reset"),
+    ],
+)
+def test_a_client_that_has_left_has_no_access_line(
+    start: Start, placement: Placement, path: str, way: str
+) -> None:
+    # One thread: what the log says of the next request it says after all of this one.
+    server = start(APP, *placement.options, "--wsgi-threads", "1")
+    leave(server, path, way)
+    with server.connect() as other:
+        assert other.send(get("/")).response().body == b"hello"
+    server.stdout.wait_for('"GET / HTTP/1.1" 200 OK\n')
+    assert "leaves" not in server.stdout.text
+    # A fault of the application is one, whoever has left.
+    assert ("LookupError: mine" in server.stderr.text) == path.endswith("fail")
+
+
+def test_a_half_closed_client_is_told_of_a_fault(
+    start: Start, placement: Placement
+) -> None:
+    server = start(APP, *placement.options)
+    ticket = server.ticket()
+    with server.connect() as wire:
+        path = f"/does-more-for-one-that-leaves?ticket={ticket}&then=fail"
+        wire.send(post(path, 100) + b"half of it").half_close()
+        assert wire.response().status == 500
+        wire.expect_end()
+    server.stdout.wait_for('then=fail HTTP/1.1" 500 Internal Server Error')
+
+
+def test_clients_that_leave_do_not_count_as_requests(
+    start: Start, placement: Placement
+) -> None:
+    options = ("--wsgi-threads", "1", "--limit-max-requests", "2")
+    server = start(APP, *placement.options, *BARE, *options)
+    for way in ("close", "reset"):
+        leave(server, "/reads-from-one-that-leaves?ticket={}", way)
+    for _ in range(2):
+        with server.connect() as wire:
+            assert wire.send(get("/")).response().body == b"hello"
+    assert server.wait() == 0
+    assert "Maximum request limit of 2 exceeded" in server.stderr.text
 
 
 def test_a_half_closed_client_gets_its_answer(server: Server) -> None:

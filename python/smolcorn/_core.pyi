@@ -184,9 +184,8 @@ class Call:
     def __call__(
         self,
         status: str,
-        headers: list[tuple[str, str]],
+        response_headers: list[tuple[str, str]],
         exc_info: tuple[Any, Any, Any] | None = None,
-        /,
     ) -> Callable[[bytes], None]:
         """Begins the response, and returns `write`."""
     def respond(self, result: Any) -> bool:

@@ -247,8 +247,13 @@ impl Call {
         });
     }
 
-    /// Answers 500 in the application's place. Nothing has gone out.
+    /// Answers 500 in the application's place. Nothing has gone out. A client that is gone gets no
+    /// answer, and so no access line says that it had one.
     fn answer_500(&self, py: Python<'_>) -> PyResult<()> {
+        if self.exchange.is_gone() {
+            self.abort();
+            return Ok(());
+        }
         const BODY: &[u8] = b"Internal Server Error";
         let head = plain_head(500, BODY.len(), &[]);
         self.send_whole(py, head, Payload::copy_of(BODY))
@@ -334,15 +339,16 @@ fn raised_in(py: Python<'_>, info: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
 
 #[pymethods]
 impl Call {
-    /// `start_response(status, headers, exc_info=None)`; returns `write`.
-    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    /// `start_response(status, response_headers, exc_info=None)`; returns `write`. By position says
+    /// PEP 3333, which has these names, too: middleware takes them at their word.
+    #[pyo3(signature = (status, response_headers, exc_info=None))]
     fn __call__(
         slf: &Bound<'_, Self>,
         status: &Bound<'_, PyAny>,
-        headers: &Bound<'_, PyAny>,
+        response_headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyTuple>>,
     ) -> PyResult<Writer> {
-        slf.get().begin(status, headers, exc_info)?;
+        slf.get().begin(status, response_headers, exc_info)?;
         Ok(Writer {
             call: slf.clone().unbind(),
         })
@@ -449,13 +455,19 @@ impl Call {
     /// The application has raised: the best that can still be done for its client.
     fn fail(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = error.py();
-        if !is_disconnect(error) {
+        let is_disconnect = is_disconnect(error);
+        if !is_disconnect {
             let error = PyErr::from_value(error.clone());
             let log = &self.service.border.log;
             log.exception(py, "Exception in WSGI application\n", &error);
         }
         let phase = mem::replace(&mut self.response().phase, Phase::Done);
         match phase {
+            // It has ended its request in the middle, and the application has given up for that.
+            Phase::AwaitStart | Phase::Held(_) if is_disconnect && self.exchange.is_cut_short() => {
+                self.abort();
+                Ok(())
+            }
             Phase::AwaitStart | Phase::Held(_) => self.answer_500(py),
             Phase::Open => {
                 self.abort();

@@ -63,9 +63,11 @@ impl Connection {
         self.secured.load(Ordering::Relaxed)
     }
 
-    /// Sends a command to the connection; one that has ended needs none.
+    /// Sends a command to the connection; one that has ended needs none. In traces it is the
+    /// dispatch actor who sends it, whichever thread that is: so only with the GIL, or bars of its
+    /// line would overlap.
     pub fn command(&self, command: HttpCommand) {
-        let _ = self.reply.send(ToConnection::Command(command));
+        let _ = self.reply.tell(ToConnection::Command(command));
     }
 }
 

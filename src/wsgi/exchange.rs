@@ -156,21 +156,30 @@ impl Exchange {
         Taken::Bytes(bytes)
     }
 
-    /// Waits until [`take`](Self::take) has something else to say than [`Taken::Nothing`]. Asks
-    /// the client for the body, if it wants to be asked.
-    pub fn wait_for_body(&self) {
-        let mut state = self.state();
-        if std::mem::take(&mut state.expects_continue) {
+    /// Asks the client for the body, if it wants to be asked.
+    pub fn ask_for_body(&self) {
+        if std::mem::take(&mut self.state().expects_continue) {
             self.command(HttpCommand::Continue {
                 stream: self.stream,
             });
         }
+    }
+
+    /// Waits until [`take`](Self::take) has something else to say than [`Taken::Nothing`].
+    pub fn wait_for_body(&self) {
+        let mut state = self.state();
         while state.taken == state.body.len() && !state.complete && !state.ended {
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// True when the client sends nothing more, and the body is incomplete.
+    pub fn is_cut_short(&self) -> bool {
+        let state = self.state();
+        state.ended && !state.complete
     }
 
     /// Nobody reads any more: what has come and was not taken goes. The connection may be idle

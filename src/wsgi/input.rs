@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
 
 use super::exchange::{Exchange, Taken};
 use crate::asgi::ClientDisconnected;
@@ -29,18 +30,35 @@ impl Input {
     /// Up to `max` bytes; fewer only at the body's end, or with `line` at a line's.
     fn take(&self, py: Python<'_>, max: Option<usize>, line: bool) -> PyResult<Vec<u8>> {
         let mut out = Vec::new();
-        let Some(exchange) = &self.exchange else {
-            return Ok(out);
-        };
         loop {
             let left = max.map_or(GATHER_BYTES, |max| max - out.len());
-            if left == 0 || (line && out.last() == Some(&b'\n')) {
+            let at_end = left == 0 || (line && out.last() == Some(&b'\n'));
+            if at_end || !self.take_some(py, left, line, &mut out)? {
                 return Ok(out);
             }
-            match exchange.take(left, line, &mut out) {
-                Taken::Bytes(_) => {}
-                Taken::End => return Ok(out),
-                Taken::Nothing => py.detach(|| exchange.wait_for_body()),
+        }
+    }
+
+    /// Appends what has come, at least one byte and up to `max`; waits for it. `max` is not zero.
+    /// False at the body's end.
+    fn take_some(
+        &self,
+        py: Python<'_>,
+        max: usize,
+        line: bool,
+        out: &mut Vec<u8>,
+    ) -> PyResult<bool> {
+        let Some(exchange) = &self.exchange else {
+            return Ok(false);
+        };
+        loop {
+            match exchange.take(max, line, out) {
+                Taken::Bytes(_) => return Ok(true),
+                Taken::End => return Ok(false),
+                Taken::Nothing => {
+                    exchange.ask_for_body();
+                    py.detach(|| exchange.wait_for_body());
+                }
                 Taken::Gone => {
                     return Err(ClientDisconnected::new_err(
                         "The client has gone before the end of the request's body.",
@@ -106,6 +124,50 @@ impl Input {
             }
         }
     }
+
+    /// Fills a buffer with what has come, and says how many bytes that was. It waits for the first
+    /// one only, as `io.RawIOBase` has it, on which `io.BufferedReader` goes.
+    #[pyo3(signature = (buffer, /))]
+    fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let view = PyMemoryView::from(buffer)?;
+        let room = view.call_method1(intern!(py, "cast"), (intern!(py, "B"),))?;
+        let is_fixed: bool = room.getattr(intern!(py, "readonly"))?.extract()?;
+        if is_fixed {
+            // Before anything is taken that could not be put there.
+            return Err(PyTypeError::new_err("A buffer must be writable."));
+        }
+        let mut bytes = Vec::new();
+        let max = room.len()?;
+        if max > 0 && self.take_some(py, max, false, &mut bytes)? {
+            let begin = PySlice::new(py, 0, bytes.len().try_into()?, 1);
+            room.set_item(begin, PyBytes::new(py, &bytes))?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// True: `io.BufferedReader` asks.
+    fn readable(&self) -> bool {
+        true
+    }
+
+    /// False.
+    fn writable(&self) -> bool {
+        false
+    }
+
+    /// False: it comes from the connection.
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    /// False, also after `close()`.
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+
+    /// Does nothing: nothing is ever written.
+    fn flush(&self) {}
 
     fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf

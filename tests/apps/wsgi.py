@@ -1,5 +1,6 @@
 """A WSGI application made of handlers, one for each path."""
 
+import array
 import contextvars
 import io
 import os
@@ -201,6 +202,49 @@ def read_wrongly(environ: Environ, start_response: Any) -> Any:
         return [str(error).encode()]
 
 
+@route("/buffered")
+def buffered(environ: Environ, start_response: Any) -> Any:
+    """Reads by what Python puts around a file."""
+    body = environ["wsgi.input"]
+    kind = query(environ)["kind"]
+    if kind == "into":
+        room = bytearray(5)
+        seen: list[Any] = [body.readinto(bytearray()), body.readinto(room), bytes(room)]
+        # The items of this one have two bytes each.
+        wide = array.array("H", [0, 0, 0])
+        seen += [body.readinto(wide), wide.tobytes(), body.readinto(room), bytes(room)]
+        seen += [body.readinto(room)]
+    elif kind == "refused":
+        seen = []
+        for wrong in (b"fixed", "text", memoryview(bytearray(6))[::2]):
+            try:
+                body.readinto(wrong)
+            except (TypeError, BufferError) as error:
+                seen.append(type(error).__name__)
+        seen.append(body.read())
+    elif kind == "text":
+        with io.TextIOWrapper(io.BufferedReader(body), "ascii") as lines:
+            seen = [lines.readline(), *lines]
+    else:
+        assert not (body.closed or body.seekable() or body.writable())
+        reader = io.BufferedReader(body, 4)
+        seen = [reader.peek(1)[:1], reader.read(3), reader.readline(), reader.read()]
+        reader.close()
+    start_response("200 OK", [])
+    return [repr(seen).encode()]
+
+
+@route("/one-piece")
+def one_piece(environ: Environ, start_response: Any) -> Any:
+    """Says what is there as soon as something is."""
+    room = bytearray(100)
+    length = environ["wsgi.input"].readinto(room)
+    report(environ, room[:length].decode())
+    length = environ["wsgi.input"].readinto(room)
+    start_response("200 OK", [])
+    return [bytes(room[:length])]
+
+
 @route("/reads-from-one-that-leaves")
 def reads_from_one_that_leaves(environ: Environ, start_response: Any) -> Any:
     report(environ, environ["wsgi.input"].read(4).decode())
@@ -209,6 +253,22 @@ def reads_from_one_that_leaves(environ: Environ, start_response: Any) -> Any:
     except OSError as error:
         report(environ, type(error).__name__)
         raise
+
+
+@route("/does-more-for-one-that-leaves")
+def does_more_for_one_that_leaves(environ: Environ, start_response: Any) -> Any:
+    """Goes on when reading fails because the client has left."""
+    told = query(environ)
+    report(environ, environ["wsgi.input"].read(4).decode())
+    try:
+        environ["wsgi.input"].read()
+    except OSError:
+        report(environ, "left")
+    if told["then"] == "write":
+        start_response("200 OK", [])(b"first")
+    if told["then"] == "fail":
+        raise LookupError("mine")
+    return []
 
 
 # --- Streams ----------------------------------------------------------------------------------
@@ -352,14 +412,28 @@ def error(environ: Environ, start_response: Any) -> Any:
 
 @route("/exc-info")
 def with_exc_info(environ: Environ, start_response: Any) -> Any:
-    """Changes its mind; `late`: when it cannot any more."""
-    write = start_response("200 OK", [("x-a", "1")])
-    if "late" in query(environ):
+    """Changes its mind; `late`: when it cannot any more; `named`: by keywords."""
+    told = query(environ)
+    named = "named" in told
+    first: tuple[str, list[tuple[str, str]]] = ("200 OK", [("x-a", "1")])
+    if named:
+        write = start_response(response_headers=first[1], status=first[0])
+    else:
+        write = start_response(*first)
+    if "late" in told:
         write(b"first")
     try:
         raise LookupError("mine")
     except LookupError:
-        start_response("503 Busy", [("x-b", "2")], sys.exc_info())
+        headers = [("x-b", "2")]
+        if not named:
+            start_response("503 Busy", headers, sys.exc_info())
+        elif "late" in told:
+            start_response("503 Busy", headers, exc_info=sys.exc_info())
+        else:
+            start_response(
+                exc_info=sys.exc_info(), status="503 Busy", response_headers=headers
+            )
     return [b"sorry"]
 
 
