@@ -125,7 +125,10 @@ impl Call {
                 (command, request.map(|request| (request, status)))
             }
             // It says nothing, and any number of them would wait for the connection.
-            Phase::Open if len == 0 && !end => return Ok(()),
+            Phase::Open if len == 0 && !end => {
+                response.phase = Phase::Open;
+                return Ok(());
+            }
             Phase::Open => {
                 let data = body;
                 (HttpCommand::Body { stream, data, end }, None)
