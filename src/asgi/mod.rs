@@ -22,6 +22,7 @@ pub mod awaitable;
 pub mod border;
 pub mod connection;
 pub mod conversation;
+pub mod credit;
 pub mod exchange;
 pub mod gil_cell;
 pub mod header_names;

@@ -48,7 +48,7 @@ struct Callback {
 
 impl Waiter {
     /// One that a coroutine of ours yields next.
-    pub fn new(py: Python<'_>, border: &Arc<Border>) -> PyResult<Py<Waiter>> {
+    fn new(py: Python<'_>, border: &Arc<Border>) -> PyResult<Py<Waiter>> {
         let waiter = Waiter {
             border: Arc::clone(border),
             state: GilCell::new(State {
@@ -59,6 +59,13 @@ impl Waiter {
             }),
         };
         Py::new(py, waiter)
+    }
+
+    /// One that only lets others have their turn.
+    pub fn ended(py: Python<'_>, border: &Arc<Border>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, border)?;
+        Waiter::wake(waiter.bind(py))?;
+        Ok(waiter)
     }
 
     fn state<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
@@ -301,25 +308,39 @@ impl Waiter {
     }
 }
 
-/// Those of `waiters` that somebody still waits for, and `new`. Cancelled calls leave theirs
-/// behind, and an application may make any number of them.
-pub fn still_waiting(
-    py: Python<'_>,
-    waiters: Vec<Py<Waiter>>,
-    new: &Py<Waiter>,
-) -> Vec<Py<Waiter>> {
-    let mut waiting = waiters;
-    waiting.retain(|waiter| !waiter.get().is_done(py));
-    waiting.push(new.clone_ref(py));
-    waiting
-}
+/// Calls that wait for the same thing.
+#[derive(Default)]
+pub struct Waiters(GilCell<Vec<Py<Waiter>>>);
 
-/// Ends the waits of all of `waiters`. All are woken; the error is the first one.
-pub fn wake_all(py: Python<'_>, waiters: &[Py<Waiter>]) -> PyResult<()> {
-    let mut first = Ok(());
-    for waiter in waiters {
-        let woken = Waiter::wake(waiter.bind(py));
-        first = first.and(woken);
+impl Waiters {
+    /// Makes a waiter that ends with the next [`wake`](Self::wake).
+    pub fn join(&self, py: Python<'_>, border: &Arc<Border>) -> PyResult<Py<Waiter>> {
+        let waiter = Waiter::new(py, border)?;
+        // Taken out while objects are released. Cancelled calls leave theirs behind, and an
+        // application may make any number of them.
+        let mut waiting = mem::take(&mut *self.0.borrow(py));
+        waiting.retain(|waiter| !waiter.get().is_done(py));
+        waiting.push(waiter.clone_ref(py));
+        self.put_back(py, waiting);
+        Ok(waiter)
     }
-    first
+
+    /// Ends all their waits. All are woken; the error is the first one.
+    pub fn wake(&self, py: Python<'_>) -> PyResult<()> {
+        let mut waiting = mem::take(&mut *self.0.borrow(py));
+        let mut first = Ok(());
+        for waiter in waiting.drain(..) {
+            let woken = Waiter::wake(waiter.bind(py));
+            first = first.and(woken);
+        }
+        self.put_back(py, waiting);
+        first
+    }
+
+    /// Keeps those who have come meanwhile, and else the room.
+    fn put_back(&self, py: Python<'_>, mut waiting: Vec<Py<Waiter>>) {
+        let mut now = self.0.borrow(py);
+        waiting.append(&mut now);
+        *now = waiting;
+    }
 }

@@ -17,7 +17,6 @@
 mod receive_side;
 mod send_side;
 
-use std::mem;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -28,8 +27,9 @@ use super::conversation::Conversation;
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::border::{Border, ExchangeKey};
+use crate::asgi::credit::Credit;
 use crate::asgi::gil_cell::{GilCell, Guard};
-use crate::asgi::waiter::{Waiter, wake_all};
+use crate::asgi::waiter::{Waiter, Waiters};
 use crate::http::head::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::http::{HttpCommand, StreamId};
@@ -40,6 +40,9 @@ pub struct Exchange {
     connection: Arc<ConnectionRecord>,
     stream: StreamId,
     state: GilCell<State>,
+    credit: Credit,
+    /// Calls of `receive()` that wait.
+    receivers: Waiters,
 }
 
 struct State {
@@ -53,12 +56,6 @@ struct State {
     counted: bool,
     /// Body bytes the declared content-length still lacks; `None` when none was declared.
     body_missing_bytes: Option<u64>,
-    /// Pieces of the body given to the connection and not yet with the kernel, by [`unsent_weight`].
-    ///
-    /// [`unsent_weight`]: smolcorn_actors::outbox::unsent_weight
-    unsent_bytes: u64,
-    /// Waiters of `send()` calls that wait for credit.
-    senders: Vec<Py<Waiter>>,
     /// Nothing can be written any more: `send()` raises.
     gone: bool,
 }
@@ -77,8 +74,6 @@ struct Inbound {
     disconnected: bool,
     /// How often it has said so, modulo 256.
     ends_told: u8,
-    /// Waiters of `receive()` calls that wait.
-    receivers: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -156,17 +151,16 @@ impl Exchange {
                     expects_continue: opening.expects_continue,
                     disconnected: false,
                     ends_told: 0,
-                    receivers: Vec::new(),
                 },
                 phase: Phase::AwaitStart,
                 head_only: opening.head_only,
                 counted: opening.request.is_some(),
                 request: opening.request,
                 body_missing_bytes: None,
-                unsent_bytes: 0,
-                senders: Vec::new(),
                 gone: false,
             }),
+            credit: Credit::default(),
+            receivers: Waiters::default(),
         }
     }
 
@@ -197,7 +191,7 @@ impl Exchange {
 
     /// More of the body has come.
     pub fn body_came(&self, py: Python<'_>, data: Vec<u8>, last: bool) -> PyResult<()> {
-        let receivers = {
+        {
             let mut state = self.state(py);
             if state.inbound.body.is_empty() {
                 state.inbound.body = data;
@@ -205,39 +199,28 @@ impl Exchange {
                 state.inbound.body.extend_from_slice(&data);
             }
             state.inbound.complete |= last;
-            mem::take(&mut state.inbound.receivers)
-        };
-        wake_all(py, &receivers)
+        }
+        self.receivers.wake(py)
     }
 
     /// The client sends nothing more, or is gone altogether.
     pub fn disconnected(&self, py: Python<'_>, gone: bool) -> PyResult<()> {
-        let (receivers, senders) = {
+        {
             let mut state = self.state(py);
             state.inbound.disconnected = true;
             state.gone |= gone;
-            let senders = if gone {
-                mem::take(&mut state.senders)
-            } else {
-                Vec::new()
-            };
-            (mem::take(&mut state.inbound.receivers), senders)
-        };
-        wake_all(py, &receivers)?;
-        wake_all(py, &senders)
+        }
+        let woken = self.receivers.wake(py);
+        if gone {
+            return woken.and(self.credit.end(py));
+        }
+        woken
     }
 
     /// So many body bytes more are with the kernel.
     pub fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
-        let senders = {
-            let mut state = self.state(py);
-            state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
-            if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
-                return Ok(());
-            }
-            mem::take(&mut state.senders)
-        };
-        wake_all(py, &senders)
+        let limit_bytes = self.border().config.write_buffer_max;
+        self.credit.earned(py, bytes, limit_bytes)
     }
 }
 

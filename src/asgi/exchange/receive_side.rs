@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::{Exchange, Phase};
-use crate::asgi::waiter::{Waiter, still_waiting};
+use crate::asgi::waiter::Waiter;
 use crate::http::HttpCommand;
 
 impl Exchange {
@@ -62,18 +62,14 @@ impl Exchange {
 
     /// Makes a waiter that ends when there may be a message.
     pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
-        let waiter = Waiter::new(py, self.border())?;
         let ended = {
             let state = self.state(py);
             state.inbound.disconnected || matches!(state.phase, Phase::Done)
         };
         if ended {
-            Waiter::wake(waiter.bind(py))?;
-            return Ok(waiter);
+            return Waiter::ended(py, self.border());
         }
-        let waiting = mem::take(&mut self.state(py).inbound.receivers);
-        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
-        Ok(waiter)
+        self.receivers.join(py, self.border())
     }
 }
 

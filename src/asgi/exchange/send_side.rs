@@ -4,13 +4,13 @@ use std::mem;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use smolcorn_actors::outbox::{Payload, unsent_weight};
+use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::pool::Pooled;
 
 use super::{Exchange, Outcome, Phase, Sent};
 use crate::asgi::ClientDisconnected;
 use crate::asgi::message::{self, Kind};
-use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
+use crate::asgi::waiter::Waiter;
 use crate::http::HttpCommand;
 use crate::http::response::ResponseHead;
 
@@ -97,7 +97,7 @@ impl Exchange {
     ) -> PyResult<Option<Py<Waiter>>> {
         match self.order(py, kind) {
             Order::Go => Ok(None),
-            Order::Wait => self.wait_for_credit(py).map(Some),
+            Order::Wait => self.credit.wait(py, self.border()).map(Some),
             Order::Over => Err(PyRuntimeError::new_err(format!(
                 "Unexpected ASGI message '{}' sent, after response already completed.",
                 name()
@@ -122,23 +122,19 @@ impl Exchange {
             | (Phase::Trailers(_), Kind::Trailers)
             | (Phase::Open { .. }, Kind::EarlyHint | Kind::Debug) => Order::Go,
             (Phase::Open { .. }, Kind::Body | Kind::PathSend) => {
-                if state.unsent_bytes <= self.border().config.write_buffer_max {
-                    Order::Go
-                } else {
+                if self
+                    .credit
+                    .is_spent(py, self.border().config.write_buffer_max)
+                {
                     Order::Wait
+                } else {
+                    Order::Go
                 }
             }
             (Phase::AwaitStart, _) => Order::Expected("http.response.start"),
             (Phase::Trailers(_), _) => Order::Expected("http.response.trailers"),
             (Phase::Held(_) | Phase::Open { .. }, _) => Order::Expected("http.response.body"),
         }
-    }
-
-    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
-        let waiter = Waiter::new(py, self.border())?;
-        let waiting = mem::take(&mut self.state(py).senders);
-        self.state(py).senders = still_waiting(py, waiting, &waiter);
-        Ok(waiter)
     }
 
     /// Begins the response.
@@ -205,7 +201,7 @@ impl Exchange {
             }
         };
         if len > 0 && !end {
-            state.unsent_bytes += unsent_weight(len);
+            self.credit.owe(py, len);
         }
         state.phase = match (more || short, trailers) {
             (true, _) => Phase::Open { trailers },
@@ -311,11 +307,8 @@ impl Exchange {
     }
 
     fn completed(&self, py: Python<'_>) -> PyResult<()> {
-        let (receivers, counted) = {
-            let mut state = self.state(py);
-            (mem::take(&mut state.inbound.receivers), state.counted)
-        };
-        wake_all(py, &receivers)?;
+        self.receivers.wake(py)?;
+        let counted = self.state(py).counted;
         if !counted {
             return Ok(());
         }

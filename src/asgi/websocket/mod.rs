@@ -17,7 +17,6 @@ mod receive_side;
 mod send_side;
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -28,8 +27,9 @@ use super::exchange::{Exchange, LoggedRequest};
 use super::receive::ReceiveCall;
 use super::send::SendCall;
 use crate::asgi::conversation::Conversation;
+use crate::asgi::credit::Credit;
 use crate::asgi::gil_cell::{GilCell, Guard};
-use crate::asgi::waiter::{Waiter, wake_all};
+use crate::asgi::waiter::Waiters;
 use crate::http::{HttpCommand, StreamId};
 use crate::ws::{WsCommand, WsEvent, close};
 
@@ -39,6 +39,9 @@ pub struct WebSocket {
     connection: Arc<ConnectionRecord>,
     stream: StreamId,
     state: GilCell<State>,
+    credit: Credit,
+    /// Calls of `receive()` that wait.
+    receivers: Waiters,
 }
 
 struct State {
@@ -50,12 +53,6 @@ struct State {
     end: Option<End>,
     /// It ended without a close frame: closing it is an error, as sending is.
     gone: bool,
-    /// Messages given to the connection and not yet with the kernel, by [`unsent_weight`].
-    ///
-    /// [`unsent_weight`]: smolcorn_actors::outbox::unsent_weight
-    unsent_bytes: u64,
-    /// Waiters of `send()` calls that wait for credit.
-    senders: Vec<Py<Waiter>>,
 }
 
 enum Phase {
@@ -86,8 +83,6 @@ struct Inbound {
     taken: Taken,
     /// The application has just had `websocket.disconnect`.
     end_told: bool,
-    /// Waiters of `receive()` calls that wait.
-    receivers: Vec<Py<Waiter>>,
 }
 
 /// What was taken and not acknowledged.
@@ -129,14 +124,13 @@ impl WebSocket {
                     queue: VecDeque::new(),
                     taken: Taken::default(),
                     end_told: false,
-                    receivers: Vec::new(),
                 },
                 request: Some(Box::new(request)),
                 end: None,
                 gone: false,
-                unsent_bytes: 0,
-                senders: Vec::new(),
             }),
+            credit: Credit::default(),
+            receivers: Waiters::default(),
         }
     }
 
@@ -191,7 +185,7 @@ impl WebSocket {
     }
 
     fn message_came(&self, py: Python<'_>, message: Incoming) -> PyResult<()> {
-        let (receivers, acknowledged) = {
+        let acknowledged = {
             let mut state = self.state(py);
             if matches!(state.phase, Phase::Open) {
                 state.inbound.queue.push_back(message);
@@ -199,45 +193,33 @@ impl WebSocket {
                 // Nobody will take it; the peer's close frame may stand behind it.
                 state.inbound.taken.add(&message);
             }
-            let acknowledged = state
+            state
                 .inbound
-                .acknowledge(self.border().config.ws_unread_max);
-            (mem::take(&mut state.inbound.receivers), acknowledged)
+                .acknowledge(self.border().config.ws_unread_max)
         };
         if let Some(messages) = acknowledged {
             self.command(py, WsCommand::Consumed { messages })?;
         }
-        wake_all(py, &receivers)
+        self.receivers.wake(py)
     }
 
     /// So many bytes of messages more are with the kernel.
     fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
-        let senders = {
-            let mut state = self.state(py);
-            state.unsent_bytes = state.unsent_bytes.saturating_sub(bytes);
-            if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
-                return Ok(());
-            }
-            mem::take(&mut state.senders)
-        };
-        wake_all(py, &senders)
+        let limit_bytes = self.border().config.write_buffer_max;
+        self.credit.earned(py, bytes, limit_bytes)
     }
 
     /// It is over. What the application was told first counts.
     fn ended(&self, py: Python<'_>, end: End, gone: bool) -> PyResult<()> {
-        let (receivers, senders) = {
+        {
             let mut state = self.state(py);
             if state.end.is_none() {
                 state.end = Some(end);
                 state.gone = gone;
             }
-            (
-                mem::take(&mut state.inbound.receivers),
-                mem::take(&mut state.senders),
-            )
-        };
-        wake_all(py, &receivers)?;
-        wake_all(py, &senders)
+        }
+        let woken = self.receivers.wake(py);
+        woken.and(self.credit.end(py))
     }
 
     /// The client of a handshake, or of the response to it, sends nothing more or is gone.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{End, Inbound, Incoming, Taken, WebSocket};
-use crate::asgi::waiter::{Waiter, still_waiting};
+use crate::asgi::waiter::Waiter;
 use crate::ws::WsCommand;
 
 /// With so many bytes taken and not acknowledged, they are acknowledged at once.
@@ -47,14 +47,11 @@ impl WebSocket {
 
     /// Makes a waiter that ends when there may be a message.
     pub fn wait_for_message(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
-        let waiter = Waiter::new(py, self.border())?;
-        if self.state(py).end.is_some() {
-            Waiter::wake(waiter.bind(py))?;
-            return Ok(waiter);
+        let ended = self.state(py).end.is_some();
+        if ended {
+            return Waiter::ended(py, self.border());
         }
-        let waiting = mem::take(&mut self.state(py).inbound.receivers);
-        self.state(py).inbound.receivers = still_waiting(py, waiting, &waiter);
-        Ok(waiter)
+        self.receivers.join(py, self.border())
     }
 }
 

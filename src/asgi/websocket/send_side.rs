@@ -1,10 +1,8 @@
 //! The send side of a WebSocket: which message may come now, and what becomes of it.
 
-use std::mem;
-
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use smolcorn_actors::outbox::{Payload, unsent_weight};
+use smolcorn_actors::outbox::Payload;
 use smolcorn_actors::pool::Pooled;
 
 use super::message::{self, Data, Kind};
@@ -12,7 +10,6 @@ use super::{End, Phase, WebSocket};
 use crate::asgi::ClientDisconnected;
 use crate::asgi::border::plain_head;
 use crate::asgi::exchange::{Exchange, Opening, Sent};
-use crate::asgi::waiter::{Waiter, still_waiting, wake_all};
 use crate::http::HttpCommand;
 use crate::http::response::{ResponseHead, reason_phrase};
 use crate::ws::WsCommand;
@@ -35,7 +32,7 @@ impl WebSocket {
         let (kind, name) = Kind::of(message)?;
         match self.course(py, kind, &name.to_string_lossy())? {
             Course::Go => {}
-            Course::Wait => return self.wait_for_credit(py).map(Sent::Wait),
+            Course::Wait => return self.credit.wait(py, self.border()).map(Sent::Wait),
             Course::Ignore => return Ok(Sent::Accepted),
             Course::Deny(exchange) => {
                 return message::deny(exchange.bind(py), message, &name.to_string_lossy());
@@ -75,7 +72,9 @@ impl WebSocket {
             (Phase::Open, Kind::Close) if over => Ok(Course::Ignore),
             (Phase::Open, Kind::Send) if over => Err(disconnected()),
             (Phase::Open, Kind::Send)
-                if state.unsent_bytes > self.border().config.write_buffer_max =>
+                if self
+                    .credit
+                    .is_spent(py, self.border().config.write_buffer_max) =>
             {
                 Ok(Course::Wait)
             }
@@ -84,13 +83,6 @@ impl WebSocket {
                 "Expected ASGI message 'websocket.send' or 'websocket.close', but got '{name}'."
             )),
         }
-    }
-
-    fn wait_for_credit(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
-        let waiter = Waiter::new(py, self.border())?;
-        let waiting = mem::take(&mut self.state(py).senders);
-        self.state(py).senders = still_waiting(py, waiting, &waiter);
-        Ok(waiter)
     }
 
     /// Accepts the handshake.
@@ -122,7 +114,7 @@ impl WebSocket {
                 (WsCommand::Binary(bytes), len)
             }
         };
-        self.state(py).unsent_bytes += unsent_weight(len as u64);
+        self.credit.owe(py, len as u64);
         self.command(py, command)
     }
 
@@ -138,29 +130,25 @@ impl WebSocket {
 
     /// Begins the closing handshake.
     pub(super) fn say_close(&self, py: Python<'_>, code: u16, reason: String) -> PyResult<()> {
-        let receivers = {
+        {
             let mut state = self.state(py);
             state.phase = Phase::Closed;
             state.end.get_or_insert(End {
                 code,
                 reason: reason.clone(),
             });
-            mem::take(&mut state.inbound.receivers)
-        };
+        }
         self.command(py, WsCommand::Close { code, reason })?;
-        wake_all(py, &receivers)
+        self.receivers.wake(py)
     }
 
     /// Answers the handshake with an error of our own.
     pub(super) fn refuse(&self, py: Python<'_>, status: u16, body: &[u8]) -> PyResult<()> {
-        let (request, receivers) = {
+        let request = {
             let mut state = self.state(py);
             state.phase = Phase::Closed;
             state.end.get_or_insert(End::abnormal());
-            (
-                state.request.take(),
-                mem::take(&mut state.inbound.receivers),
-            )
+            state.request.take()
         };
         if let Some(request) = request.filter(|_| status != 500) {
             let (log, status) = (&self.border().log, status.to_string());
@@ -176,7 +164,7 @@ impl WebSocket {
                 end: true,
             },
         )?;
-        wake_all(py, &receivers)
+        self.receivers.wake(py)
     }
 
     /// Answers the handshake with the application's own response: an exchange like others.
