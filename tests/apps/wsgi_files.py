@@ -187,7 +187,7 @@ def temporary_that_is_back(path: Path) -> Any:
 
 @opener
 def spooled(path: Path) -> Any:
-    file = tempfile.SpooledTemporaryFile(max_size=100, dir=PLACE)  # noqa: SIM115
+    file = tempfile.SpooledTemporaryFile(max_size=100, dir=str(PLACE))  # noqa: SIM115
     file.write(CONTENT)
     file.seek(0)
     return file
