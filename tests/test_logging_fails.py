@@ -1,7 +1,9 @@
 """A log that cannot be written is the operator's trouble, and costs no client its answer."""
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from signal import Signals
 
@@ -51,27 +53,48 @@ def test_handshakes_are_refused(start: Start, placement: Placement) -> None:
     assert server.stop() == 0
 
 
+@contextlib.contextmanager
+def unread(launch: Start, tmp_path: Path, *options: str) -> Iterator[Server]:
+    """A server whose standard output nobody reads."""
+    pipe = tmp_path / "unread"
+    os.mkfifo(pipe)
+    # Who opens a FIFO for both keeps it open.
+    held = os.open(pipe, os.O_RDWR)
+    yield launch(
+        *("apps.logged:app", "--port", "0", *options),
+        env={"UNREAD": str(pipe)},
+        prefix=("sh", "-c", 'exec "$@" >"$UNREAD"', "sh"),
+    ).wait_until_ready()
+    os.close(held)
+
+
+LONG = get("/" + 4000 * "a")
+"""A request whose line in the log is long."""
+
+
 @pytest.mark.parametrize("io_threads", ["0", "1"])
 def test_a_reader_that_stops_does_not_make_the_process_immortal(
     launch: Start, tmp_path: Path, io_threads: str
 ) -> None:
-    unread = tmp_path / "unread"
-    os.mkfifo(unread)
-    # Who opens a FIFO for both keeps it open, and here nobody reads it.
-    held = os.open(unread, os.O_RDWR)
-    server = launch(
-        *("apps.logged:app", "--port", "0", "--io-threads", io_threads),
-        env={"UNREAD": str(unread)},
-        prefix=("sh", "-c", 'exec "$@" >"$UNREAD"', "sh"),
-    ).wait_until_ready()
-    with server.connect() as wire:
-        with pytest.raises(AssertionError, match="in time"):
+    with unread(launch, tmp_path, "--io-threads", io_threads) as server:
+        with server.connect() as wire, pytest.raises(AssertionError, match="in time"):
             while True:
-                wire.send(get("/" + 4000 * "a")).response(seconds=1)
-    # Signals of one kind that nobody has looked at yet are one signal.
-    deadline = Deadline()
-    while server.running() and deadline.left():
-        server.signal(Signals.SIGTERM)
-        time.sleep(0.05)
-    assert server.wait() == -Signals.SIGTERM
-    os.close(held)
+                wire.send(LONG).response(seconds=1)
+        # Signals of one kind that nobody has looked at yet are one signal.
+        deadline = Deadline()
+        while server.running() and deadline.left():
+            server.signal(Signals.SIGTERM)
+            time.sleep(0.05)
+        assert server.wait() == -Signals.SIGTERM
+
+
+def test_last_lines_that_nobody_reads_are_dropped(
+    launch: Start, placement: Placement, tmp_path: Path
+) -> None:
+    with unread(launch, tmp_path, *placement.options) as server:
+        with server.connect() as wire:
+            # More than a pipe takes, and less than may wait.
+            for _ in range(100):
+                assert wire.send(LONG).response().status == 200
+        assert server.stop() == 0
+        assert "Nobody reads the access log any more." in server.stderr.text

@@ -20,6 +20,9 @@ use crate::http::response::reason_phrase;
 /// While the log's reader takes nothing, signals are looked for this often.
 const SIGNALS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// So long the end waits for the last lines to be read.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Writes a line for each response that starts.
 pub struct AccessLogger {
     /// `--access-log`.
@@ -121,7 +124,7 @@ impl AccessLogger {
             .as_mut()
             .map(|native| native.log.push(entry));
         if let Some(stuck) = pushed {
-            return wait_for_reader(py, stuck, Stuck::wait);
+            return wait_for_reader(py, stuck, Stuck::wait, None).map(drop);
         }
         module.call_method1(
             py,
@@ -183,7 +186,9 @@ impl AccessLogger {
             std::mem::replace(&mut route.native, native)
         };
         match before {
-            Some(mut before) => wait_for_reader(py, before.log.close(), Closing::wait),
+            Some(mut before) => {
+                wait_for_reader(py, before.log.close(), Closing::wait, None).map(drop)
+            }
             None => Ok(()),
         }
     }
@@ -206,32 +211,36 @@ impl AccessLogger {
         self.route().native.as_ref()?.flush_at
     }
 
-    /// Writes everything that waits.
-    pub fn close(&self, py: Python<'_>) {
+    /// Writes everything that waits. False when its reader takes nothing any more: then the rest
+    /// is dropped after [`LAST_LINES_TIMEOUT`].
+    pub fn close(&self, py: Python<'_>) -> PyResult<bool> {
         let native = self.route().native.take();
-        if let Some(mut native) = native {
-            let closed = wait_for_reader(py, native.log.close(), Closing::wait);
-            if let Some(logger) = &self.logger {
-                tell_if_failed(py, closed, logger);
-            }
-        }
+        let Some(mut native) = native else {
+            return Ok(true);
+        };
+        let end = Instant::now() + LAST_LINES_TIMEOUT;
+        wait_for_reader(py, native.log.close(), Closing::wait, Some(end))
     }
 }
 
-/// Waits for whoever reads the log, and may have stopped. Signals are heard meanwhile, or the third
-/// one could not end the process. Nothing may be locked.
+/// Waits for whoever reads the log, and may have stopped; false if that was so until `end`. Signals
+/// are heard meanwhile, or the third one could not end the process. Nothing may be locked.
 fn wait_for_reader<T: Send>(
     py: Python<'_>,
     mut left: Option<T>,
     wait: impl Fn(T, Duration) -> Result<(), T> + Sync,
-) -> PyResult<()> {
+    end: Option<Instant>,
+) -> PyResult<bool> {
     while let Some(waiting) = left {
         left = py.detach(|| wait(waiting, SIGNALS_INTERVAL)).err();
         if left.is_some() {
             py.check_signals()?;
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Only Unix has descriptors to write to; elsewhere Python's logging writes.

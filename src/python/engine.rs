@@ -370,8 +370,12 @@ impl Engine {
         self.border.set_turn(py, None);
         self.border.send_calls.clear(py);
         self.border.receive_calls.clear(py);
-        self.border.access.close(py);
-        closed
+        let written = self.border.access.close(py);
+        if let Ok(false) = written {
+            let text = "Nobody reads the access log any more. Its last lines are dropped.";
+            self.border.log.warning(py, text);
+        }
+        closed.and(written.map(drop))
     }
 }
 
