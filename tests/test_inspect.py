@@ -113,9 +113,21 @@ def test_where_a_request_waits(server: Server, gate: Path) -> None:
         wire.send(get(f"/wait?until={gate}"))
         wait_for(
             server,
-            r"^request 1 of connection#1 at .*(traced\.py:\d+ in waits_here|tasks\.py:\d+ in sleep)$",
+            r"^request 1 of connection#1, GET /wait, at .*traced\.py:\d+ in waits_here$",
         )
         gate.touch()
+        wire.response()
+
+
+def test_where_a_thread_of_wsgi_is(start: Start, placement: Placement) -> None:
+    server = start("apps.wsgi:app", *placement.options)
+    ticket = server.ticket()
+    with server.connect() as wire, server.connect() as opener:
+        wire.send(get(f"/waits?ticket={ticket}"))
+        wait_for(
+            server, r"^thread wsgi-\d+, GET /waits, at .*apps/wsgi\.py:\d+ in waits$"
+        )
+        opener.send(get(f"/open?ticket={ticket}")).response()
         wire.response()
 
 

@@ -52,5 +52,7 @@ fn describe(py: Python<'_>) -> PyResult<String> {
             .extract()?;
         text.push_str(&part);
     }
+    let threads: String = module.call_method0("describe_threads")?.extract()?;
+    text.push_str(&threads);
     Ok(text)
 }
