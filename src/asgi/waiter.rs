@@ -22,6 +22,9 @@ use super::gil_cell::{GilCell, Guard};
 #[pyclass(frozen, module = "smolcorn._core")]
 pub struct Waiter {
     border: Arc<Border>,
+    /// The loop, where asyncio looks for it if there is no `get_loop()`: reading it makes no call.
+    #[pyo3(get, name = "_loop")]
+    event_loop: Py<PyAny>,
     state: GilCell<State>,
 }
 
@@ -51,6 +54,7 @@ impl Waiter {
     fn new(py: Python<'_>, border: &Arc<Border>) -> PyResult<Py<Waiter>> {
         let waiter = Waiter {
             border: Arc::clone(border),
+            event_loop: border.event_loop.clone_ref(py),
             state: GilCell::new(State {
                 outcome: Outcome::Pending,
                 blocking: true,
@@ -193,10 +197,6 @@ impl Waiter {
     #[setter(_asyncio_future_blocking)]
     fn set_asyncio_future_blocking(&self, py: Python<'_>, blocking: bool) {
         self.state(py).blocking = blocking;
-    }
-
-    fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
-        self.border.event_loop.clone_ref(py)
     }
 
     fn done(&self, py: Python<'_>) -> bool {

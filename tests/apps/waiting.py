@@ -37,7 +37,7 @@ async def protocol(scope: Scope, receive: Receive, send: Send) -> list[Any]:
         asyncio.isfuture(waiter),
         waiter.done(),
         waiter.cancelled(),
-        waiter.get_loop() is asyncio.get_running_loop(),
+        asyncio.futures._get_loop(waiter) is asyncio.get_running_loop(),  # type: ignore[attr-defined]
         repr(waiter),
         waiter._asyncio_future_blocking,
     ]
