@@ -556,6 +556,24 @@ def test_client_goes_without_a_word(quiet: Server, way: str) -> None:
     assert "ERROR" not in quiet.stderr.since(before)
 
 
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_what_a_client_said_before_it_went_is_heard(server: Server, way: str) -> None:
+    """Also by an application that lags behind, and whose own words reach nobody any more."""
+    ticket = server.ticket()
+    socket = ws.connect(server, f"/late?ticket={ticket}")
+    assert server.reported(ticket) == "open"
+    texts = [str(number) for number in range(100)]
+    said = b"".join(ws.text(text) for text in texts)
+    socket.send(said + ws.close(4000, "bye"))
+    getattr(socket.wire, way)()
+    open_gate(server, ticket)
+    assert server.reported(ticket) == [
+        "ClientDisconnected",
+        texts,
+        disconnect(4000, "bye"),
+    ]
+
+
 FAILURES = [
     (ws.frame(ws.TEXT, b"x", mask=None), 1002, "incorrect masking"),
     (ws.frame(ws.TEXT, b"x", reserved=2), 1002, "reserved bits must be 0"),

@@ -113,6 +113,15 @@ fn a_broken_connection_tells_once_more() {
 }
 
 #[test]
+fn of_a_client_that_cannot_be_reached_nothing_more_matters() {
+    let mut peer = Peer::new();
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    peer.expect("request 1: POST / 1.1 \"\" and more");
+    assert!(!peer.vanish());
+    peer.expect("nothing");
+}
+
+#[test]
 fn a_broken_connection_that_was_idle_tells_nothing() {
     let mut peer = Peer::new();
     peer.lose();

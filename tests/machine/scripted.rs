@@ -166,6 +166,13 @@ impl<M: Protocol> Peer<M> {
         self.go_on(true);
     }
 
+    /// The client cannot be reached any more. True if the machine wants to see what it had sent.
+    pub fn vanish(&mut self) -> bool {
+        let mut hears_out = false;
+        self.act(|machine, io| hears_out = machine.unreachable(io));
+        hears_out
+    }
+
     /// The connection breaks.
     pub fn lose(&mut self) {
         self.act(|machine, io| machine.lost(io));

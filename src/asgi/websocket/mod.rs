@@ -54,7 +54,8 @@ struct State {
     request: Option<Box<LoggedRequest>>,
     /// How it ended for the application, once it has.
     end: Option<End>,
-    /// It ended without a close frame: closing it is an error, as sending is.
+    /// The peer has gone without a close frame, as far as is known: closing is an error, as sending
+    /// is.
     gone: bool,
     /// Bytes of messages given to the connection and not yet with the kernel.
     unsent_bytes: u64,
@@ -187,6 +188,7 @@ impl WebSocket {
         match event {
             WsEvent::Text(text) => self.message_came(py, Incoming::Text(text)),
             WsEvent::Binary(bytes) => self.message_came(py, Incoming::Binary(bytes)),
+            WsEvent::Unreachable => self.unreachable(py),
             WsEvent::Disconnected { code, reason, gone } => {
                 self.ended(py, End { code, reason }, gone)
             }
@@ -222,6 +224,16 @@ impl WebSocket {
             if state.unsent_bytes > self.border().config.write_buffer_max / 4 {
                 return Ok(());
             }
+            mem::take(&mut state.senders)
+        };
+        wake_all(py, &senders)
+    }
+
+    /// Nothing that is sent reaches the peer; messages that it had sent may still come.
+    fn unreachable(&self, py: Python<'_>) -> PyResult<()> {
+        let senders = {
+            let mut state = self.state(py);
+            state.gone |= state.end.is_none();
             mem::take(&mut state.senders)
         };
         wake_all(py, &senders)

@@ -73,7 +73,7 @@ impl WebSocket {
             )),
             (Phase::Open, Kind::Close) if state.gone => Err(disconnected()),
             (Phase::Open, Kind::Close) if over => Ok(Course::Ignore),
-            (Phase::Open, Kind::Send) if over => Err(disconnected()),
+            (Phase::Open, Kind::Send) if over || state.gone => Err(disconnected()),
             (Phase::Open, Kind::Send)
                 if state.unsent_bytes > self.border().config.write_buffer_max =>
             {
