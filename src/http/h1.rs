@@ -17,7 +17,8 @@
 //!
 //! There is one exchange at a time. What comes behind a request's body is not taken until its
 //! response is complete, so pipelined requests wait with the actor, and the bytes behind a head
-//! that asks for another protocol are there, untouched, for whoever will speak it.
+//! that asks for another protocol are there, untouched, for whoever will speak it. To that one
+//! they matter also when the client has gone, so the client's end is not looked for behind them.
 //!
 //! `request` has what the client's bytes do, `response` what the application's commands do,
 //! `flow` counts what is on its way to the client. `codec` is the border to the engine, which
@@ -316,8 +317,12 @@ impl<C: Codec> Protocol for Machine<C> {
         match &self.state {
             State::Between { .. } => !self.is_congested(),
             // Reading goes on while the application works, because that shows a client that
-            // leaves; it stops when a pipelined request waits.
-            State::Exchange(exchange) if exchange.codec.body_is_complete() => self.pending == 0,
+            // leaves, be it behind a stray line end or the next request. No more than a head may
+            // have waits for that.
+            State::Exchange(exchange) if exchange.handshake.is_some() => self.pending == 0,
+            State::Exchange(exchange) if exchange.codec.body_is_complete() => {
+                self.pending < self.shared.limits().head_bytes_max
+            }
             State::Exchange(exchange) => exchange.unread <= self.shared.limits().body_unread_max,
             State::Draining { .. } => true,
             State::Ended => false,
