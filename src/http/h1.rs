@@ -37,7 +37,7 @@ use std::time::Duration;
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
 use super::head::HeadScanner;
-use super::limits::UNSENT_BYTES_MAX;
+use super::limits::{HEAD_DRAIN_TIMEOUT, UNSENT_BYTES_MAX};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::{HttpCommand, HttpEvent, StreamId, Warning};
@@ -294,11 +294,21 @@ impl<C: Codec> Protocol for Machine<C> {
     }
 
     fn drain(&mut self, io: &mut HttpIo<'_>) {
-        self.retiring = true;
+        let is_first = !std::mem::replace(&mut self.retiring, true);
         match &self.state {
             State::Between { begun: false, .. } => {
                 let how = self.gentle_close(true);
                 self.end(io, how);
+            }
+            // It may be on its way, and then it is served; who has stalled holds up the server's end.
+            State::Between { begun: true, .. } if is_first => {
+                let timeout = self.shared.limits().head_timeout;
+                let has_less = !timeout.is_zero() && timeout < HEAD_DRAIN_TIMEOUT;
+                io.set_deadline(if has_less {
+                    timeout
+                } else {
+                    HEAD_DRAIN_TIMEOUT
+                });
             }
             State::Draining { .. } => self.end(io, Close::Linger),
             State::Between { .. } | State::Exchange(_) | State::Ended => {}
