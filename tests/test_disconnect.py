@@ -134,6 +134,36 @@ def test_half_closed_client_gets_all_its_pipelined_answers(server: Server) -> No
         wire.expect_end()
 
 
+def test_half_closed_client_gets_an_answer_before_its_next_request_is_complete(
+    server: Server,
+) -> None:
+    ticket = server.ticket()
+    with server.connect() as wire:
+        wire.send(get(f"/send-after-disconnect?ticket={ticket}") + b"GET / HT")
+        wire.half_close()
+        assert server.reported(ticket) == "waiting"
+        assert server.reported(ticket) == "disconnected"
+        assert wire.response().body == b"too late"
+        wire.expect_end()
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", b"GET / HT", get("/echo")])
+@pytest.mark.parametrize("way", ["close", "half_close"])
+def test_disconnect_is_told_whatever_stands_behind_the_request(
+    server: Server, way: str, behind: bytes
+) -> None:
+    ticket = server.ticket()
+    path = f"/send-after-disconnect?ticket={ticket}"
+    request = get(path).replace(b"GET", b"POST") + behind
+    wire = server.connect().send(
+        request.replace(b"\r\n\r\n", b"\r\nContent-Length: 4\r\n\r\nbody", 1)
+    )
+    assert server.reported(ticket) == "waiting"
+    getattr(wire, way)()
+    assert server.reported(ticket) == "disconnected"
+    wire.close()
+
+
 def test_half_closed_client_gets_a_large_answer(server: Server) -> None:
     with server.connect() as wire:
         wire.send(get("/download?chunks=100&chunked")).half_close()

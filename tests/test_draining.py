@@ -160,6 +160,20 @@ def test_nobody_is_let_in_who_would_not_be_served(
         assert server.running()
 
 
+def test_half_a_head_does_not_hold_up_the_end(
+    start: Start, placement: Placement
+) -> None:
+    long = ("--timeout-head", "600", "--timeout-graceful-shutdown", "600")
+    server = start(APP, *long, *placement.options)
+    with server.connect() as stalled:
+        stalled.send(b"GET / HT")
+        assert server.stop(signal.SIGTERM) == -signal.SIGTERM
+        response = stalled.response()
+        assert response.status == 408
+        assert response.get(b"connection") == b"close"
+        stalled.expect_end()
+
+
 def is_let_in(server: Server) -> bool:
     try:
         with server.connect():

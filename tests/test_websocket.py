@@ -8,7 +8,7 @@ import pytest
 
 from conftest import BARE, Placement, Pool, Start
 from harness import ws
-from harness.certificates import Authority
+from harness.certificates import Authority, Issued
 from harness.server import Server
 from harness.wire import without_date
 
@@ -554,6 +554,49 @@ def test_client_goes_without_a_word(quiet: Server, way: str) -> None:
     with ws.connect(quiet, "/echo") as other:
         assert other.ask("still here") == "still here"
     assert "ERROR" not in quiet.stderr.since(before)
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_what_a_client_said_before_it_went_is_heard(server: Server, way: str) -> None:
+    """Also by an application that lags behind, and whose own words reach nobody any more."""
+    ticket = server.ticket()
+    socket = ws.connect(server, f"/late?ticket={ticket}")
+    say_all_and_go(server, ticket, socket, way)
+    open_gate(server, ticket)
+    expect_all_was_heard(server, ticket)
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_what_a_client_said_before_it_went_is_heard_over_tls(
+    start: Start, placement: Placement, issued: Issued, authority: Authority, way: str
+) -> None:
+    server = start(APP, *placement.options, *issued.options)
+    ticket = server.ticket()
+    wire = server.connect_tls(authority.context())
+    socket = ws.shake_hands(wire, f"/late?ticket={ticket}")
+    say_all_and_go(server, ticket, socket, way)
+    with server.connect_tls(authority.context()) as opener:
+        opener.send(f"GET /?gate={ticket} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert opener.response().body == b"open"
+    expect_all_was_heard(server, ticket)
+
+
+TEXTS = [str(number) for number in range(100)]
+
+
+def say_all_and_go(server: Server, ticket: str, socket: ws.Socket, way: str) -> None:
+    assert server.reported(ticket) == "open"
+    said = b"".join(ws.text(text) for text in TEXTS)
+    socket.send(said + ws.close(4000, "bye"))
+    getattr(socket.wire, way)()
+
+
+def expect_all_was_heard(server: Server, ticket: str) -> None:
+    assert server.reported(ticket) == [
+        "ClientDisconnected",
+        TEXTS,
+        disconnect(4000, "bye"),
+    ]
 
 
 FAILURES = [

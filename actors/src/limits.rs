@@ -8,6 +8,9 @@ pub struct Limits {
     /// Something waits to be written and the peer takes none of it for this long: the
     /// connection is reset.
     pub write_timeout: Duration,
+    /// A peer that has gone has said something that its machine does not take: after so long
+    /// without any progress nobody waits for it any more.
+    pub unheard_timeout: Duration,
     /// From accepting a TLS connection to the end of its handshake.
     pub handshake_timeout: Duration,
     /// The same for a handshake that has begun when the server is told to stop. One that has not
@@ -33,6 +36,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             write_timeout: Duration::from_secs(60),
+            unheard_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(60),
             handshake_drain_timeout: Duration::from_secs(2),
             linger_timeout: Duration::from_secs(2),

@@ -30,7 +30,7 @@ pub trait Protocol: Sized + 'static {
     /// Takes a command of the application.
     fn command(&mut self, command: Self::Command, io: &mut Io<'_, Self::Event>);
 
-    /// The kernel took `bytes` more of the outbox.
+    /// The kernel took `bytes` more of the outbox, or nobody will.
     fn sent(&mut self, bytes: u64, io: &mut Io<'_, Self::Event>);
 
     /// The deadline that [`Io::set_deadline`] set has passed. None is set now.
@@ -38,6 +38,14 @@ pub trait Protocol: Sized + 'static {
 
     /// The server stops: finish what is under way, begin nothing new, then close.
     fn drain(&mut self, io: &mut Io<'_, Self::Event>);
+
+    /// The peer cannot be reached any more; what it has sent before may not all be shown yet. True
+    /// if the machine wants to see that, too: it goes on being called as before, what it writes is
+    /// dropped and counts as [`sent`](Self::sent), and [`lost`](Self::lost) comes behind it all.
+    /// Else `lost` comes at once.
+    fn unreachable(&mut self, _io: &mut Io<'_, Self::Event>) -> bool {
+        false
+    }
 
     /// The connection is gone in both directions; nothing can be written any more.
     fn lost(&mut self, io: &mut Io<'_, Self::Event>);

@@ -17,7 +17,8 @@
 //!
 //! There is one exchange at a time. What comes behind a request's body is not taken until its
 //! response is complete, so pipelined requests wait with the actor, and the bytes behind a head
-//! that asks for another protocol are there, untouched, for whoever will speak it.
+//! that asks for another protocol are there, untouched, for whoever will speak it. To that one
+//! they matter also when the client has gone, so the client's end is not looked for behind them.
 //!
 //! `request` has what the client's bytes do, `response` what the application's commands do,
 //! `flow` counts what is on its way to the client. `codec` is the border to the engine, which
@@ -36,7 +37,7 @@ use std::time::Duration;
 use smolcorn_actors::protocol::{Close, Io, Protocol};
 
 use super::head::HeadScanner;
-use super::limits::UNSENT_BYTES_MAX;
+use super::limits::{HEAD_DRAIN_TIMEOUT, UNSENT_BYTES_MAX};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::{HttpCommand, HttpEvent, StreamId, Warning};
@@ -293,11 +294,21 @@ impl<C: Codec> Protocol for Machine<C> {
     }
 
     fn drain(&mut self, io: &mut HttpIo<'_>) {
-        self.retiring = true;
+        let is_first = !std::mem::replace(&mut self.retiring, true);
         match &self.state {
             State::Between { begun: false, .. } => {
                 let how = self.gentle_close(true);
                 self.end(io, how);
+            }
+            // It may be on its way, and then it is served; who has stalled holds up the server's end.
+            State::Between { begun: true, .. } if is_first => {
+                let timeout = self.shared.limits().head_timeout;
+                let has_less = !timeout.is_zero() && timeout < HEAD_DRAIN_TIMEOUT;
+                io.set_deadline(if has_less {
+                    timeout
+                } else {
+                    HEAD_DRAIN_TIMEOUT
+                });
             }
             State::Draining { .. } => self.end(io, Close::Linger),
             State::Between { .. } | State::Exchange(_) | State::Ended => {}
@@ -316,8 +327,12 @@ impl<C: Codec> Protocol for Machine<C> {
         match &self.state {
             State::Between { .. } => !self.is_congested(),
             // Reading goes on while the application works, because that shows a client that
-            // leaves; it stops when a pipelined request waits.
-            State::Exchange(exchange) if exchange.codec.body_is_complete() => self.pending == 0,
+            // leaves, be it behind a stray line end or the next request. No more than a head may
+            // have waits for that.
+            State::Exchange(exchange) if exchange.handshake.is_some() => self.pending == 0,
+            State::Exchange(exchange) if exchange.codec.body_is_complete() => {
+                self.pending < self.shared.limits().head_bytes_max
+            }
             State::Exchange(exchange) => exchange.unread <= self.shared.limits().body_unread_max,
             State::Draining { .. } => true,
             State::Ended => false,

@@ -92,6 +92,10 @@ impl Protocol for HttpMachine {
         on_machine!(self, machine => machine.drain(io));
     }
 
+    fn unreachable(&mut self, io: &mut Io<'_, HttpEvent>) -> bool {
+        on_machine!(self, machine => machine.unreachable(io))
+    }
+
     fn lost(&mut self, io: &mut Io<'_, HttpEvent>) {
         on_machine!(self, machine => machine.lost(io));
     }

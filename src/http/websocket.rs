@@ -91,6 +91,10 @@ impl Protocol for WebSocket {
         self.machine.drain(io);
     }
 
+    fn unreachable(&mut self, io: &mut Io<'_, HttpEvent>) -> bool {
+        self.machine.unreachable(io)
+    }
+
     fn lost(&mut self, io: &mut Io<'_, HttpEvent>) {
         self.machine.lost(io);
     }

@@ -45,6 +45,7 @@ impl Describe for WsEvent {
         match self {
             WsEvent::Text(text) => about("text", 0, text.len()),
             WsEvent::Binary(bytes) => about("binary", 0, bytes.len()),
+            WsEvent::Unreachable => About::kind("unreachable"),
             WsEvent::Disconnected { .. } => About::kind("disconnected"),
             WsEvent::Sent { bytes } => About {
                 bytes: *bytes,

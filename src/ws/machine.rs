@@ -112,6 +112,10 @@ impl<N: Envelope> Protocol for WsMachine<N> {
         on_machine!(self, machine => machine.drain(io));
     }
 
+    fn unreachable(&mut self, io: &mut Io<'_, N::Event>) -> bool {
+        on_machine!(self, machine => machine.unreachable(io))
+    }
+
     fn lost(&mut self, io: &mut Io<'_, N::Event>) {
         on_machine!(self, machine => machine.lost(io));
     }

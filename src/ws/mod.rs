@@ -41,6 +41,9 @@ pub enum WsEvent {
     Text(String),
     /// A whole binary message, fragments joined.
     Binary(Vec<u8>),
+    /// The peer has gone: nothing that is sent reaches it. What it had sent before still comes, and
+    /// `Disconnected` behind it.
+    Unreachable,
     /// The connection is over: sent exactly once, and nothing comes after it. It is sent when the
     /// peer closes, when either side breaks the connection, and right after
     /// [`WsCommand::Close`], without waiting for the peer's answer. Messages that the application

@@ -377,8 +377,20 @@ impl<C: Codec, N: Envelope> Protocol for Session<C, N> {
         self.close(close::SERVICE_RESTART, String::new(), io);
     }
 
+    /// The peer's last messages and its close frame may have come; to send is of no use.
+    fn unreachable(&mut self, io: &mut WsIo<'_, N>) -> bool {
+        let is_open = self.phase == Phase::Open;
+        if is_open {
+            self.emit(WsEvent::Unreachable, io);
+        }
+        is_open
+    }
+
     fn lost(&mut self, io: &mut WsIo<'_, N>) {
-        self.break_off(Close::Flush, io);
+        match self.failure.take() {
+            Some(failure) => self.fail(*failure, Close::Flush, io),
+            None => self.break_off(Close::Flush, io),
+        }
     }
 
     fn wants_input(&self) -> bool {

@@ -269,6 +269,21 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     report(scope, [count, size])
 
 
+@app.route("/late")
+async def late(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says something until that raises, and only then hears what it was told; answers all of it."""
+    await accept(receive, send)
+    report(scope, "open")
+    await gate(query(scope)["ticket"]).wait()
+    while not (error := await error_of(say(send, "anybody?"))):
+        await asyncio.sleep(0)
+    texts = []
+    while (message := await receive())["type"] == "websocket.receive":
+        texts.append(message["text"])
+        assert await error_of(say(send, "answer")) == error
+    report(scope, [error[0], texts, message])
+
+
 @app.route("/flood")
 async def flood(scope: Scope, receive: Receive, send: Send) -> None:
     await accept(receive, send)

@@ -1,5 +1,7 @@
 //! The server stops: what is under way is finished, nothing is begun.
 
+use std::time::Duration;
+
 use smolcorn_actors::protocol::Close;
 
 use crate::peer::{Peer, head};
@@ -56,6 +58,44 @@ fn a_request_that_is_coming_in_is_served() {
     peer.answer(1, "x");
     assert!(peer.wire().contains("connection: close\r\n"));
     assert_eq!(peer.close(), Close::Flush);
+}
+
+#[test]
+fn a_head_that_does_not_come_on_is_not_waited_for() {
+    let mut peer = Peer::new();
+    peer.send("GET / HT");
+    peer.drain();
+    assert_eq!(peer.deadline(), Some(Duration::from_secs(1)));
+    peer.send("TP/1.1\r\n").drain();
+    assert_eq!(peer.deadline(), Some(Duration::from_secs(1)));
+    peer.expire();
+    peer.expect_refusal(408);
+    assert_eq!(peer.deadline(), None);
+}
+
+#[test]
+fn a_head_that_had_less_time_gets_no_more() {
+    let mut peer = Peer::with_limits(|limits| limits.head_timeout = Duration::from_millis(300));
+    peer.send("GET / HT");
+    peer.drain();
+    assert_eq!(peer.deadline(), Some(Duration::from_millis(300)));
+
+    let mut peer = Peer::with_limits(|limits| limits.head_timeout = Duration::ZERO);
+    peer.send("GET / HT");
+    peer.drain();
+    assert_eq!(peer.deadline(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_body_that_is_coming_in_has_its_own_time() {
+    let mut peer = Peer::new();
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\n");
+    peer.drain();
+    peer.send("Content-Length: 4\r\n\r\nbo");
+    peer.expect("request 1: POST / 1.1 \"bo\" and more");
+    assert_eq!(peer.deadline(), Some(Duration::from_secs(60)));
+    peer.send("dy");
+    assert_eq!(peer.deadline(), None);
 }
 
 #[test]

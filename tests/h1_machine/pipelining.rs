@@ -18,7 +18,6 @@ fn one_after_the_other_and_in_order() {
     ));
     peer.expect("request 1: GET /a 1.1 \"\"");
     peer.expect("nothing");
-    assert!(!peer.wants_input());
     peer.answer(1, "one");
     peer.expect("request 2: POST /b 1.1 \"xyz\"");
     peer.expect("nothing");
@@ -114,8 +113,19 @@ fn a_client_that_has_gone_shows_while_it_waits() {
     peer.request();
     assert!(peer.wants_input(), "or its leaving would go unnoticed");
     peer.send(get("/b"));
-    assert!(!peer.wants_input(), "a waiting request is enough");
+    assert!(peer.wants_input(), "or its leaving would go unnoticed");
     peer.lose();
     peer.expect("disconnect 1: gone");
     peer.expect("nothing");
+}
+
+#[test]
+fn no_more_waits_than_a_head_may_have() {
+    let mut peer = Peer::with_limits(|limits| limits.head_bytes_max = 100);
+    peer.send(get("/a"));
+    peer.request();
+    peer.send("x".repeat(99));
+    assert!(peer.wants_input());
+    peer.send("x");
+    assert!(!peer.wants_input());
 }

@@ -58,6 +58,17 @@ fn an_accepted_request_is_a_websocket() {
 }
 
 #[test]
+fn only_what_was_accepted_is_heard_out() {
+    let mut peer = Peer::new();
+    peer.send(HANDSHAKE);
+    peer.expect("handshake 1: /chat []");
+    assert!(!peer.vanish());
+    accept(&mut peer, &[]);
+    assert!(peer.vanish());
+    peer.expect("websocket 1: Unreachable");
+}
+
+#[test]
 fn frames_behind_the_handshake_are_kept_until_it_is_accepted() {
     let mut peer = Peer::new();
     peer.send([HANDSHAKE.as_bytes(), HELLO].concat());

@@ -73,13 +73,12 @@ impl<M: Protocol> Peer<M> {
 
     /// Calls the machine, then goes on as the actor would: writes, and shows input again.
     fn act(&mut self, act: impl FnOnce(&mut M, &mut Io<'_, M::Event>)) {
-        let wanted = self.machine.wants_input();
         self.call(act);
-        self.go_on(wanted);
+        self.go_on(true);
     }
 
-    fn go_on(&mut self, wanted_before: bool) {
-        let mut show = !wanted_before;
+    /// `show`: what was not taken may be taken now.
+    fn go_on(&mut self, mut show: bool) {
         loop {
             if !self.stalled {
                 self.write(u64::MAX);
@@ -102,9 +101,7 @@ impl<M: Protocol> Peer<M> {
             if self.eof && !self.eof_shown {
                 self.eof_shown = true;
                 let unused = self.shown.len();
-                let wanted = self.machine.wants_input();
                 self.call(|machine, io| machine.receive_eof(unused, io));
-                show = !wanted;
                 continue;
             }
             return;
@@ -139,9 +136,8 @@ impl<M: Protocol> Peer<M> {
             };
             left -= taken;
             self.outbox.advance(taken);
-            let wanted = self.machine.wants_input();
             self.call(|machine, io| machine.sent(taken, io));
-            if !wanted && self.machine.wants_input() && !self.shown.is_empty() {
+            if self.machine.wants_input() && !self.shown.is_empty() {
                 let shown = std::mem::take(&mut self.shown);
                 let used = self.call(|machine, io| machine.receive(&shown, io));
                 self.shown = shown[used..].to_vec();
@@ -156,14 +152,21 @@ impl<M: Protocol> Peer<M> {
         if !self.eof {
             self.socket.extend_from_slice(bytes.as_ref());
         }
-        self.go_on(true);
+        self.go_on(false);
         self
     }
 
     /// The client says that it sends nothing more.
     pub fn half_close(&mut self) {
         self.eof = true;
-        self.go_on(true);
+        self.go_on(false);
+    }
+
+    /// The client cannot be reached any more. True if the machine wants to see what it had sent.
+    pub fn vanish(&mut self) -> bool {
+        let mut hears_out = false;
+        self.act(|machine, io| hears_out = machine.unreachable(io));
+        hears_out
     }
 
     /// The connection breaks.
@@ -184,7 +187,7 @@ impl<M: Protocol> Peer<M> {
 
     pub fn resume(&mut self) {
         self.stalled = false;
-        self.go_on(self.machine.wants_input());
+        self.go_on(false);
     }
 
     pub fn deadline(&self) -> Option<Duration> {

@@ -24,6 +24,7 @@ enum Step {
     Resume,
     Write(u16),
     Expire,
+    Vanish,
     Lose,
 }
 
@@ -42,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Resume),
         2 => any::<u16>().prop_map(Step::Write),
         2 => Just(Step::Expire),
+        1 => Just(Step::Vanish),
         1 => Just(Step::Lose),
     ]
 }
@@ -63,6 +65,9 @@ fn take(peer: &mut Peer, step: Step) {
         Step::Write(max) => peer.write(max.into()),
         Step::Expire if peer.deadline().is_some() => peer.expire(),
         Step::Expire => {}
+        Step::Vanish => {
+            peer.vanish();
+        }
         Step::Lose => peer.lose(),
     }
 }
@@ -96,6 +101,7 @@ proptest! {
             while let Some(event) = peer.event() {
                 prop_assert!(!ended, "{:?} after the end", event);
                 match event {
+                    WsEvent::Unreachable => {}
                     WsEvent::Disconnected { .. } => ended = true,
                     WsEvent::Sent { bytes } => credited += bytes,
                     WsEvent::Text(text) => prop_assert!(text.len() <= 200),

@@ -56,7 +56,7 @@ fn answer(peer: &mut Peer, messages: &mut Vec<WsEvent>) {
             WsEvent::Text(text) => peer.send_text(text),
             WsEvent::Binary(bytes) => peer.send_binary(bytes.clone()),
             WsEvent::Disconnected { .. } => {}
-            WsEvent::Sent { .. } => continue,
+            WsEvent::Sent { .. } | WsEvent::Unreachable => continue,
         }
         if !matches!(event, WsEvent::Disconnected { .. }) {
             peer.consume(1);

@@ -13,6 +13,7 @@ mod data;
 mod deflate;
 mod echo;
 mod failures;
+mod farewell;
 mod fragments;
 mod keepalive;
 mod limits;

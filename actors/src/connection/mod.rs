@@ -4,6 +4,7 @@
 //! machine's events to the dispatch actor. What the bytes mean it does not know. Its mailbox is
 //! written by the application's side ([`ToConnection::Command`]) and by its listener (drain, abort).
 
+mod farewell;
 mod handshake;
 mod input;
 mod machine;
@@ -88,6 +89,8 @@ struct Connection<P: Protocol> {
     drain_due: bool,
     /// Set while something waits to be written; moved on whenever the peer takes some.
     write_deadline: Option<Tick>,
+    /// The peer cannot be reached; until then, what it said before is shown.
+    farewell: Option<Tick>,
     /// When to look whether the peer has gone.
     probe: Option<Tick>,
     timer: Option<Timer>,
@@ -192,6 +195,7 @@ impl<P: Protocol> Connection<P> {
             taken_bytes: 0,
             drain_due: false,
             write_deadline: None,
+            farewell: None,
             probe: None,
             timer: None,
             timer_at: None,
@@ -242,6 +246,7 @@ impl<P: Protocol> Connection<P> {
         }
         self.check_write_timeout()?;
         self.notice_departure(context)?;
+        self.check_farewell()?;
         self.set_timer();
         Ok(())
     }
@@ -317,6 +322,7 @@ impl<P: Protocol> Connection<P> {
                     .machine
                     .call(|protocol, io| protocol.receive(waiting, io));
                 self.input.take(taken);
+                self.note_taken(taken);
                 continue;
             }
             if !self.reads_on() {
@@ -341,6 +347,8 @@ impl<P: Protocol> Connection<P> {
                 Poll::Ready(Err(_)) if matches!(self.phase, Phase::Lingering { .. }) => {
                     return Err(StopReason::Finished);
                 }
+                // What the kernel had is read; some of it may wait for the machine.
+                Poll::Ready(Err(_)) if self.farewell.is_some() => self.pass_eof()?,
                 Poll::Ready(Err(_)) => return Err(self.lost(StopReason::PeerGone)),
             }
         }
@@ -363,6 +371,7 @@ impl<P: Protocol> Connection<P> {
             .machine
             .call(|protocol, io| protocol.receive(bytes, io));
         self.input.keep_rest(bytes.get(taken..).unwrap_or_default());
+        self.note_taken(taken);
         Ok(())
     }
 
@@ -399,6 +408,10 @@ impl<P: Protocol> Connection<P> {
         if self.machine.close == Close::Abort {
             return Err(StopReason::Aborted);
         }
+        if self.farewell.is_some() {
+            self.drop_output();
+            return Ok(Direction::Waiting);
+        }
         let mut written = 0;
         let direction = loop {
             if budget.written_bytes == 0 {
@@ -412,7 +425,10 @@ impl<P: Protocol> Connection<P> {
                     written += count;
                     budget.written_bytes = budget.written_bytes.saturating_sub(count);
                 }
-                Some(Poll::Ready(Err(error))) => return Err(self.broken(&error)),
+                Some(Poll::Ready(Err(error))) => {
+                    self.taken_bytes += written;
+                    return self.broken(&error);
+                }
             }
         };
         if written > 0 {
@@ -448,17 +464,17 @@ impl<P: Protocol> Connection<P> {
         match flushed {
             Poll::Pending => Ok(Direction::Waiting),
             Poll::Ready(Ok(())) => Ok(Direction::Ready),
-            Poll::Ready(Err(error)) => Err(self.broken(&error)),
+            Poll::Ready(Err(error)) => self.broken(&error),
         }
     }
 
     /// Nothing can be written any more.
-    fn broken(&mut self, error: &io::Error) -> StopReason {
-        self.lost(if is_peers(error) {
-            StopReason::PeerGone
-        } else {
-            StopReason::Aborted
-        })
+    fn broken(&mut self, error: &io::Error) -> Step<Direction> {
+        if !is_peers(error) {
+            return Err(self.lost(StopReason::Aborted));
+        }
+        self.hear_out()?;
+        Ok(Direction::Waiting)
     }
 
     /// One write of what is in front; `None` when nothing waits.
@@ -495,6 +511,9 @@ impl<P: Protocol> Connection<P> {
         match self.machine.close {
             Close::Abort => return Err(StopReason::Aborted),
             Close::Open => return Ok(()),
+            Close::Flush | Close::Linger if self.farewell.is_some() => {
+                return Err(StopReason::PeerGone);
+            }
             Close::Flush | Close::Linger if !self.machine.outbox.is_empty() => return Ok(()),
             Close::Flush | Close::Linger => {}
         }
@@ -535,7 +554,8 @@ impl<P: Protocol> Connection<P> {
 
     fn check_write_timeout(&mut self) -> Step<()> {
         let clock = self.nursery.local.clock();
-        if self.machine.outbox.is_empty() && !self.has_unsent() {
+        let is_idle = self.machine.outbox.is_empty() && !self.has_unsent();
+        if is_idle || self.farewell.is_some() {
             self.write_deadline = None;
         } else if let Some(at) = self.write_deadline {
             if at <= clock.tick() {
@@ -550,7 +570,7 @@ impl<P: Protocol> Connection<P> {
 
     /// While nothing is read, the peer may go without a word.
     fn notice_departure(&mut self, context: &mut Context<'_>) -> Step<()> {
-        if self.reads_on() {
+        if self.reads_on() || self.farewell.is_some() {
             self.probe = None;
             return Ok(());
         }
@@ -569,7 +589,7 @@ impl<P: Protocol> Connection<P> {
             }
         }
         if stream.poll_gone(context).is_ready() {
-            return Err(self.lost(StopReason::PeerGone));
+            self.hear_out_later(context)?;
         }
         Ok(())
     }
@@ -582,6 +602,7 @@ impl<P: Protocol> Connection<P> {
         let wanted = [
             self.machine.deadline,
             self.write_deadline,
+            self.farewell,
             self.probe,
             phase,
         ];

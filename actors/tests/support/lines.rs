@@ -23,6 +23,7 @@ pub enum Told {
     Sent(u64),
     Deadline,
     Drain,
+    Unreachable,
     Lost,
 }
 
@@ -38,6 +39,8 @@ pub enum Tell {
     /// Read no more lines.
     Pause,
     Resume,
+    /// Ask for what a peer that has gone had said.
+    HearOut,
     Deadline(Option<Duration>),
     Panic,
 }
@@ -76,6 +79,7 @@ impl Tell {
 pub struct Lines {
     paused: bool,
     held: bool,
+    hears_out: bool,
 }
 
 impl Protocol for Lines {
@@ -120,6 +124,7 @@ impl Protocol for Lines {
             Tell::Close(how) => io.close(how),
             Tell::Pause => self.paused = true,
             Tell::Resume => (self.paused, self.held) = (false, false),
+            Tell::HearOut => self.hears_out = true,
             Tell::Deadline(Some(after)) => io.set_deadline(after),
             Tell::Deadline(None) => io.clear_deadline(),
             Tell::Panic => panic!("told to"),
@@ -136,6 +141,13 @@ impl Protocol for Lines {
 
     fn drain(&mut self, io: &mut Io<'_, Told>) {
         io.emit(Told::Drain);
+    }
+
+    fn unreachable(&mut self, io: &mut Io<'_, Told>) -> bool {
+        if self.hears_out {
+            io.emit(Told::Unreachable);
+        }
+        self.hears_out
     }
 
     fn lost(&mut self, io: &mut Io<'_, Told>) {

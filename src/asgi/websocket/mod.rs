@@ -51,7 +51,8 @@ struct State {
     request: Option<Box<LoggedRequest>>,
     /// How it ended for the application, once it has.
     end: Option<End>,
-    /// It ended without a close frame: closing it is an error, as sending is.
+    /// The peer has gone without a close frame, as far as is known: closing is an error, as sending
+    /// is.
     gone: bool,
 }
 
@@ -177,6 +178,7 @@ impl WebSocket {
         match event {
             WsEvent::Text(text) => self.message_came(py, Incoming::Text(text)),
             WsEvent::Binary(bytes) => self.message_came(py, Incoming::Binary(bytes)),
+            WsEvent::Unreachable => self.unreachable(py),
             WsEvent::Disconnected { code, reason, gone } => {
                 self.ended(py, End { code, reason }, gone)
             }
@@ -207,6 +209,15 @@ impl WebSocket {
     fn credited(&self, py: Python<'_>, bytes: u64) -> PyResult<()> {
         let limit_bytes = self.border().config.write_buffer_max;
         self.credit.earned(py, bytes, limit_bytes)
+    }
+
+    /// Nothing that is sent reaches the peer; messages that it had sent may still come.
+    fn unreachable(&self, py: Python<'_>) -> PyResult<()> {
+        {
+            let mut state = self.state(py);
+            state.gone |= state.end.is_none();
+        }
+        self.credit.end(py)
     }
 
     /// It is over. What the application was told first counts.

@@ -70,7 +70,7 @@ impl WebSocket {
             )),
             (Phase::Open, Kind::Close) if state.gone => Err(disconnected()),
             (Phase::Open, Kind::Close) if over => Ok(Course::Ignore),
-            (Phase::Open, Kind::Send) if over => Err(disconnected()),
+            (Phase::Open, Kind::Send) if over || state.gone => Err(disconnected()),
             (Phase::Open, Kind::Send)
                 if self
                     .credit

@@ -74,7 +74,9 @@ impl<C: Codec> Machine<C> {
         };
         if codec.body_is_complete() && self.shared.readiness().is_asked(head.method(), head.path())
         {
-            self.answer_health(head.version(), is_head, meaning.keep_alive, io);
+            let is_last = self.eof && taken == behind.len();
+            let keep_alive = meaning.keep_alive && !is_last;
+            self.answer_health(head.version(), is_head, keep_alive, io);
             return taken;
         }
         self.stream = self.stream.wrapping_add(1);
@@ -118,7 +120,7 @@ impl<C: Codec> Machine<C> {
         keep_alive: bool,
         io: &mut HttpIo<'_>,
     ) {
-        let stays = keep_alive && !self.retires() && !self.eof && {
+        let stays = keep_alive && !self.retires() && {
             let timeout = self.shared.limits().keep_alive_timeout;
             !timeout.is_zero()
         };
