@@ -22,9 +22,16 @@ impl Acceptor {
         Acceptor { socket, local }
     }
 
-    /// Accepts one connection: a nonblocking socket.
-    pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, Ends)>> {
-        let (socket, peer) = ready!(self.socket.poll_with_readable(context, accept))?;
+    /// Accepts one connection: a nonblocking socket. `before` is called before the system is asked.
+    pub fn poll_accept(
+        &mut self,
+        context: &mut Context<'_>,
+        before: impl Fn(),
+    ) -> Poll<io::Result<(Socket, Ends)>> {
+        let (socket, peer) = ready!(self.socket.poll_with_readable(context, |listener| {
+            before();
+            accept(listener)
+        }))?;
         Poll::Ready(self.ends(&socket, peer).map(|ends| (socket, ends)))
     }
 
@@ -140,7 +147,7 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             reactor.poll().unwrap();
-            if let Poll::Ready(accepted) = acceptor.poll_accept(&mut context) {
+            if let Poll::Ready(accepted) = acceptor.poll_accept(&mut context, || {}) {
                 let (socket, ends) = accepted.unwrap();
                 return (socket, ends, client);
             }

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -33,6 +34,12 @@ use crate::trace::{self, Event, What};
 
 /// At most so many that wait already are accepted when the listener stops.
 const ACCEPTS_AT_STOP: usize = 4096;
+
+/// How often a listener that has many connections lets others come first, at most.
+const COURTESY_STEPS_MAX: usize = 64;
+/// And for how long: others that are woken take less, and a program that computes takes more with
+/// the first step.
+const COURTESY_TIME_MAX: Duration = Duration::from_millis(1);
 
 /// The number of the next connection of this process.
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
@@ -182,7 +189,11 @@ impl<P: Protocol> Listener<P> {
             let Some(acceptor) = &mut self.acceptor else {
                 return false;
             };
-            match acceptor.poll_accept(context) {
+            let connections = match self.limits.shares_sockets {
+                true => self.live.len(),
+                false => 0,
+            };
+            match acceptor.poll_accept(context, || let_others_first(connections)) {
                 Poll::Pending => {
                     self.retry_at = None;
                     self.failing = false;
@@ -325,6 +336,19 @@ impl<P: Protocol> Drop for Listener<P> {
         self.end();
         if let Some(entered) = entered {
             entered.finish("dropped", &[]);
+        }
+    }
+}
+
+/// Every process that shares the socket is woken for a connection, and the first one gets it. Who
+/// has many lets the others come first, by as many steps as it has connections: so those that come
+/// one by one go to whoever has the fewest.
+fn let_others_first(connections: usize) {
+    let end = Instant::now() + COURTESY_TIME_MAX;
+    for _ in 0..connections.min(COURTESY_STEPS_MAX) {
+        std::thread::yield_now();
+        if Instant::now() >= end {
+            break;
         }
     }
 }
