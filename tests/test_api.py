@@ -65,6 +65,23 @@ def test_signals_in_the_block_are_the_programs() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.filterwarnings("error")
+def test_run_in_a_loop_is_an_error_that_can_be_caught() -> None:
+    one = server()
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=r"use 'await server\.serve\(\)' there"):
+            one.run()
+        use = r"'await smolcorn\.Server\(smolcorn\.Config\(\.\.\.\)\)\.serve\(\)'"
+        with pytest.raises(RuntimeError, match=rf"^smolcorn\.run\(\) .* {use} there"):
+            smolcorn.run(app, port=0, log_config=None)
+        async with one:
+            assert await fetch(f"{one.urls[0]}/") == b"/"
+
+    asyncio.run(main())
+    gc.collect()
+
+
 def test_serve_in_a_loop_that_runs_with_its_counts() -> None:
     async def main() -> None:
         waits = asyncio.Event()

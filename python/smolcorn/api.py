@@ -62,6 +62,8 @@ _NEEDS_NAME = (
     "You must pass the application as an import string to enable 'reload' or 'workers'."
 )
 
+_IN_A_LOOP = "await smolcorn.Server(smolcorn.Config(...)).serve()"
+
 _logger = logging.getLogger("uvicorn.error")
 
 _FIRST = ("host", "port", "uds", "fd", "loop", "http", "http2", "ws")
@@ -345,7 +347,7 @@ def run(
 
     Returns after Ctrl-C. After SIGTERM the process dies of the signal, unless somebody
     handles it. Raises SystemExit if the server could not start, with the same status as
-    the command line.
+    the command line, and RuntimeError where an event loop runs already.
     """
     from smolcorn import process
 
@@ -362,6 +364,7 @@ def run(
         elif config.use_subprocess:
             status = _run_command_line(config)
         else:
+            loops.refuse_inside_a_loop("smolcorn.run()", _IN_A_LOOP)
             status = process.run_config(config)
     except StartupError as error:
         status = process.report(error)

@@ -117,8 +117,10 @@ class Server:
         """Serves on an event loop of its own, in any thread. In the main thread it
         returns after Ctrl-C, and hands other signals on.
 
-        Raises StartupError, and what the application's own module raises.
+        Raises StartupError, what the application's own module raises, and RuntimeError
+        where an event loop runs already.
         """
+        loops.refuse_inside_a_loop("Server.run()", "await server.serve()")
         # Imported while no loop runs: some applications run one of their own.
         self._load()
         factory = self.config.get_loop_factory()
