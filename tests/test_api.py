@@ -244,6 +244,33 @@ def test_an_application_that_does_not_start(application: Any, error: Any) -> Non
         server(application).run()
 
 
+async def raises(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    raise LookupError("no database")
+
+
+async def says_so_and_raises(scope: Any, receive: Any, send: Any) -> None:
+    """As Starlette does."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback\n ..."})
+    raise LookupError("no database")
+
+
+@pytest.mark.parametrize("application", [raises, says_so_and_raises])
+def test_the_error_of_a_failed_start_has_its_cause(application: Any) -> None:
+    with pytest.raises(errors.LifespanError) as caught:
+        server(application).run()
+    assert str(caught.value) == "Application startup failed."
+    assert repr(caught.value.__cause__) == "LookupError('no database')"
+
+
+def test_the_error_of_a_failed_start_has_the_words_of_the_application() -> None:
+    with pytest.raises(errors.LifespanError) as caught:
+        server(broken).run()
+    assert str(caught.value) == "Application startup failed: no database"
+    assert caught.value.__cause__ is None
+
+
 def test_waiting_for_one_that_is_stopped_before() -> None:
     async def main() -> None:
         started = asyncio.Event()

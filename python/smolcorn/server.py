@@ -238,7 +238,7 @@ class Server:
         await self._start(self.lifespan)
         if self.lifespan.startup_failed and not self.lifespan.interrupted:
             worker.report_failure(self.lifespan.failure)
-            raise LifespanError("Application startup failed.")
+            raise _not_started(self.lifespan)
         if self.should_exit:
             # Whoever has waited for the start waits in vain.
             serving.stop_accepting()
@@ -442,6 +442,16 @@ class Server:
 
     def _in_a_hurry(self) -> bool:
         return self.force_exit or signal.SIGTERM in self._captured
+
+
+def _not_started(lifespan: Lifespan) -> LifespanError:
+    """The error of a start-up that has failed, with what the application says of it."""
+    text = "Application startup failed."
+    if lifespan.error is None and (said := lifespan.failure.split("\n")[0]):
+        text = f"Application startup failed: {said}"
+    error = LifespanError(text)
+    error.__cause__ = lifespan.error
+    return error
 
 
 def _log_process(text: str) -> None:
