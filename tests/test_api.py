@@ -8,6 +8,7 @@ import socket
 import threading
 import urllib.request
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,29 @@ def test_the_error_of_a_failed_start_has_the_words_of_the_application() -> None:
         server(broken).run()
     assert str(caught.value) == "Application startup failed: no database"
     assert caught.value.__cause__ is None
+
+
+def test_a_server_serves_once() -> None:
+    async def main() -> Callable[[], None]:
+        one = server()
+        async with one:
+            with pytest.raises(RuntimeError, match="^A Server serves once: make another"):
+                await one.serve()
+            assert await fetch(f"{one.urls[0]}/still") == b"/still"
+        again = (one.__aenter__, one.serve, one.startup)
+        for start in again:
+            with pytest.raises(RuntimeError, match="^A Server serves once"):
+                await start()
+        by_hand = server()
+        await by_hand.startup()
+        with pytest.raises(RuntimeError, match="^A Server serves once"):
+            await by_hand.serve()
+        await by_hand.shutdown()
+        return one.run
+
+    run_again = asyncio.run(main())
+    with pytest.raises(RuntimeError, match="^A Server serves once"):
+        run_again()
 
 
 def test_waiting_for_one_that_is_stopped_before() -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.1
 """Between two calls of `on_tick()`, where somebody wants them."""
 
+_ONCE = "A Server serves once: make another."
+
 _logger = logging.getLogger("uvicorn.error")
 
 
@@ -67,6 +69,7 @@ class Server:
         """Done when it has started, or cannot any more."""
         self._task: asyncio.Task[None] | None = None
         """Serves, if the server is used as a context manager."""
+        self._is_used = False
         self._lifespan_to_stop: Lifespan | None = None
         self._is_abandoned = False
         self._settings: Settings | None = None
@@ -118,8 +121,9 @@ class Server:
         returns after Ctrl-C, and hands other signals on.
 
         Raises StartupError, what the application's own module raises, and RuntimeError
-        where an event loop runs already.
+        where an event loop runs already, or if the server has been used before.
         """
+        self._refuse_if_used()
         loops.refuse_inside_a_loop("Server.run()", "await server.serve()")
         # Imported while no loop runs: some applications run one of their own.
         self._load()
@@ -133,14 +137,18 @@ class Server:
         are delivered at the end.
 
         `sockets` are bound already, and are closed at the end. Raises StartupError,
-        and what the application's own module raises. Cancelled, it accepts nothing
-        more; `shutdown()` waits for the requests in flight.
+        what the application's own module raises, and RuntimeError if the server has been
+        used before. Cancelled, it accepts nothing more; `shutdown()` waits for the
+        requests in flight.
         """
+        self._use()
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
             await self._serve(sockets)
 
     async def __aenter__(self) -> Server:
-        """Starts on the running loop; signals stay the program's. Raises StartupError."""
+        """Starts on the running loop; signals stay the program's. Raises what `serve()`
+        raises."""
+        self._use()
         self._task = asyncio.get_running_loop().create_task(self._serve(None))
         try:
             await self.wait_started()
@@ -219,6 +227,9 @@ class Server:
         Programs may call it themselves, and `main_loop()` and `shutdown()` after it, in
         the place of `serve()`.
         """
+        if self._serving is not None:
+            raise RuntimeError(_ONCE)
+        self._is_used = True
         self._enter_loop()
         if self.lifespan is None:
             self.lifespan = self.config.lifespan_class(self.config)
@@ -327,6 +338,15 @@ class Server:
         await self.main_loop()
         await self.shutdown(sockets=sockets)
         _log_process("Finished server process")
+
+    def _use(self) -> None:
+        """What it has of one life would be in the way of another."""
+        self._refuse_if_used()
+        self._is_used = True
+
+    def _refuse_if_used(self) -> None:
+        if self._is_used:
+            raise RuntimeError(_ONCE)
 
     def _enter_loop(self) -> None:
         """Loads what has not been, and notes the loop that it serves on."""
