@@ -276,7 +276,9 @@ def test_a_server_serves_once() -> None:
     async def main() -> Callable[[], None]:
         one = server()
         async with one:
-            with pytest.raises(RuntimeError, match="^A Server serves once: make another"):
+            with pytest.raises(
+                RuntimeError, match="^A Server serves once: make another"
+            ):
                 await one.serve()
             assert await fetch(f"{one.urls[0]}/still") == b"/still"
         again = (one.__aenter__, one.serve, one.startup)

@@ -50,7 +50,8 @@ class PidFile:
     """A file with the number of this process."""
 
     def __new__(cls, path: str) -> PidFile:
-        """Writes it. Raises OSError with the text to log."""
+        """Writes it. Raises OSError with the text to log: also if another process, which
+        runs, has it."""
     def remove(self) -> None:
         """Removes it, unless another process has written its own. Harmless if repeated."""
 

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from smolcorn import certificates, draining, loops, signals, worker
-from smolcorn.errors import BindError, LifespanError
+from smolcorn.errors import EXIT_STARTUP, BindError, ConfigError, LifespanError
 from smolcorn.listeners import Listener, ServerState
 from smolcorn.logging import cyan
 from smolcorn.serving import Serving
@@ -30,7 +30,7 @@ from smolcorn.waiting import Waiter, from_now
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from smolcorn._core import Engine
+    from smolcorn._core import Engine, PidFile
     from smolcorn.config import Settings
     from smolcorn.lifespan import Lifespan
     from smolcorn.server_config import ServerConfig
@@ -74,6 +74,7 @@ class Server:
         self._is_abandoned = False
         self._settings: Settings | None = None
         """What it serves by, once the application is loaded."""
+        self._pid_file: PidFile | None = None
         self._serving: Serving | None = None
         """There as soon as the application has started."""
 
@@ -126,11 +127,14 @@ class Server:
         self._refuse_if_used()
         loops.refuse_inside_a_loop("Server.run()", "await server.serve()")
         # Imported while no loop runs: some applications run one of their own.
-        self._load()
-        factory = self.config.get_loop_factory()
-        # The signals are delivered when the loop is closed and nothing is left to do.
-        with contextlib.suppress(KeyboardInterrupt), self.capture_signals():
-            loops.run(lambda: self.serve(sockets), factory, self._in_a_hurry)
+        self._load(sockets)
+        try:
+            factory = self.config.get_loop_factory()
+            # Delivered when the loop is closed and nothing is left to do.
+            with contextlib.suppress(KeyboardInterrupt), self.capture_signals():
+                loops.run(lambda: self.serve(sockets), factory, self._in_a_hurry)
+        finally:
+            self._remove_pid_file()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves on the running loop until told to stop. Signals that came meanwhile
@@ -230,7 +234,7 @@ class Server:
         if self._serving is not None:
             raise RuntimeError(_ONCE)
         self._is_used = True
-        self._enter_loop()
+        self._enter_loop(sockets)
         if self.lifespan is None:
             self.lifespan = self.config.lifespan_class(self.config)
         self._lifespan_to_stop = self.lifespan
@@ -331,7 +335,7 @@ class Server:
             self._settle(error)
 
     async def _serve_until_stopped(self, sockets: list[socket.socket] | None) -> None:
-        self._enter_loop()
+        self._enter_loop(sockets)
         self.install_signal_handlers()
         _log_process("Started server process")
         await self.startup(sockets=sockets)
@@ -348,23 +352,27 @@ class Server:
         if self._is_used:
             raise RuntimeError(_ONCE)
 
-    def _enter_loop(self) -> None:
+    def _enter_loop(self, sockets: list[socket.socket] | None) -> None:
         """Loads what has not been, and notes the loop that it serves on."""
         self._loop = asyncio.get_running_loop()
         self._waiter.use(self._loop)
-        self._load()
+        self._load(sockets)
 
-    def _load(self) -> None:
-        """Reads certificates and imports the application, if nobody has."""
+    def _load(self, sockets: list[socket.socket] | None) -> None:
+        """Reads certificates and imports the application, if nobody has. Before that it
+        claims the file of `--pid-file`: nothing shall be begun beside another server."""
         if self._settings is not None:
             return
         try:
             settings = self.config.settings()
+            if sockets is None:
+                self._pid_file = _claim_pid_file(settings)
             self.config.tls = certificates.load(settings)
             if not self.config.loaded:
                 self.config.load()
             self._settings = settings
         except BaseException as error:
+            self._remove_pid_file()
             self._settle(error)
             raise
 
@@ -408,6 +416,11 @@ class Server:
         """Ends what serves. Harmless if repeated."""
         if self._serving is not None:
             self._serving.close()
+        self._remove_pid_file()
+
+    def _remove_pid_file(self) -> None:
+        if self._pid_file is not None:
+            self._pid_file.remove()
 
     def _give_up(self, sockets: list[socket.socket] | None) -> None:
         """Drops everything: an error has come between."""
@@ -462,6 +475,18 @@ class Server:
 
     def _in_a_hurry(self) -> bool:
         return self.force_exit or signal.SIGTERM in self._captured
+
+
+def _claim_pid_file(settings: Settings) -> PidFile | None:
+    """Writes the number of this process, unless one above it does. Raises ConfigError."""
+    if settings.pid_file is None or worker.current() is not None:
+        return None
+    from smolcorn import _core
+
+    try:
+        return _core.PidFile(settings.pid_file)
+    except OSError as error:
+        raise ConfigError(str(error), EXIT_STARTUP) from None
 
 
 def _not_started(lifespan: Lifespan) -> LifespanError:
