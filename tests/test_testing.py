@@ -74,6 +74,8 @@ def test_the_settings_around_it_do_not_move_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UVICORN_PORT", "1")
+    monkeypatch.setenv("SMOLCORN_BINDS", "127.0.0.1:2")
+    monkeypatch.setenv("UVICORN_UDS", str(tmp_path / "app.sock"))
     with testing.serve(app) as served:
         assert get(served.url) == b""
 

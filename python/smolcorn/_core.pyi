@@ -16,9 +16,10 @@ def main(argv: list[str], may_become_other: bool = False) -> int:
 def defaults() -> dict[str, Any]:
     """The default of every option, by its name in Python."""
 
-def surroundings() -> dict[str, Any]:
-    """What the environment and pyproject.toml set. Raises ValueError with the text for
-    the user."""
+def surroundings(given: list[str]) -> dict[str, Any]:
+    """What the environment and pyproject.toml set, where the program, which has `given`
+    options of these names, leaves it open. Raises ValueError with the text for the
+    user."""
 
 def settings(app: str, values: list[tuple[str, list[str]]]) -> Settings:
     """Settings made of options as texts. Raises ValueError with the text for the user."""

@@ -392,12 +392,14 @@ def _fill(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in made:
             raise TypeError(f"Config() got an unexpected keyword argument '{name}'")
+    given = {name: value for name, value in given.items() if _is_given(name, value)}
+    # What says nothing is no reason to overlook what is said around the program.
+    telling = [name for name, value in given.items() if value not in ("", [])]
     try:
-        made.update(_core.surroundings())
+        made.update(_core.surroundings(telling))
     except ValueError as error:
         raise ConfigError(str(error), EXIT_USAGE) from None
     made.pop("python", None)
-    given = {name: value for name, value in given.items() if _is_given(name, value)}
     made.update(given)
     if made["ws_ping_interval"] is None:
         made["ws_ping_interval"] = 0.0

@@ -24,9 +24,6 @@ impl TryFrom<Arguments> for Config {
         if given.uds_mode.is_some() && uds.is_none() && !given.bind.iter().any(is_unix) {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
-        if !given.bind.is_empty() {
-            refuse_other_addresses(&given)?;
-        }
         let health_path = given.health_path.clone().filter(|path| !path.is_empty());
         if health_path.as_deref().is_some_and(|path| !is_path(path)) {
             return Err(UsageError::new(
@@ -158,22 +155,6 @@ impl Config {
         Err(UsageError::new(format!(
             "Option '{option}' needs more than one worker (--workers)."
         )))
-    }
-}
-
-/// `--bind` says everything about addresses, and nothing else may say more.
-fn refuse_other_addresses(given: &Arguments) -> Result<(), UsageError> {
-    let others = [
-        ("--host", given.host.is_some()),
-        ("--port", given.port.is_some()),
-        ("--uds", given.uds.is_some()),
-        ("--fd", given.fd.is_some()),
-    ];
-    match others.iter().find(|(_, is_given)| *is_given) {
-        Some((option, _)) => Err(UsageError::new(format!(
-            "Option '--bind' cannot be combined with '{option}'."
-        ))),
-        None => Ok(()),
     }
 }
 

@@ -446,6 +446,21 @@ fn what_binds_says_all_about_addresses() {
 }
 
 #[test]
+fn a_stronger_source_says_all_about_addresses() {
+    let bound = config_with(&["--bind=:80", "m:a"], &[("UVICORN_PORT", "1")]);
+    assert_eq!((bound.binds.len(), bound.port), (1, 8000));
+    let env = [("SMOLCORN_BINDS", ":80"), ("UVICORN_UDS", "/x")];
+    let config = config_with(&["--port=1", "m:a"], &env);
+    assert_eq!((config.binds.len(), config.uds, config.port), (0, None, 1));
+    let env = [("SMOLCORN_BINDS", ":80"), ("SMOLCORN_PORT", "1")];
+    assert_eq!(
+        error_with(&["m:a"], &env).message(),
+        "Option '--bind' (env var: 'SMOLCORN_BINDS') cannot be combined with '--port' (env var: \
+         'SMOLCORN_PORT')."
+    );
+}
+
+#[test]
 fn a_health_path_is_a_path() {
     assert_eq!(
         config(&["--health-path=/healthz", "m:a"])
