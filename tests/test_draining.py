@@ -138,6 +138,10 @@ def test_draining_server_serves_on_until_it_is_forced(
 def test_drain_delay_ends(start: Start, count: str) -> None:
     server = start_with(start, count, "--drain-delay", "0.2")
     assert server.stop(signal.SIGINT) == 0
+    lines = server.stderr.lines
+    draining = "INFO:     Draining for 0.2 s. (Press CTRL+C to stop now)"
+    assert lines.count(draining) == int(count)
+    assert lines.index("INFO:     Shutting down") < lines.index(draining)
     assert "Application shutdown complete." in server.stderr.text
 
 
