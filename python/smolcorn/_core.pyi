@@ -127,6 +127,9 @@ class NativeConfig:
     def workers(self) -> int | None:
         """Processes that serve; None before the late environment was read."""
     @property
+    def dropped(self) -> list[str]:
+        """Options that mean nothing with as few workers as WEB_CONCURRENCY asks for."""
+    @property
     def forwarded_allow_ips(self) -> str | None:
         """Who may set forwarded headers; None before the late environment was read."""
     @property

@@ -365,6 +365,12 @@ class Server:
             return
         try:
             settings = self.config.settings()
+            for option in settings.native.dropped:
+                _logger.warning(
+                    "Option '%s' needs more than one worker, and WEB_CONCURRENCY asks for "
+                    "one: it does nothing.",
+                    option,
+                )
             if sockets is None:
                 self._pid_file = _claim_pid_file(settings)
             self.config.tls = certificates.load(settings)
