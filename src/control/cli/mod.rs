@@ -28,6 +28,7 @@ pub mod table;
 mod tests;
 mod tls;
 pub mod values;
+pub mod variables;
 
 pub use error::UsageError;
 
