@@ -8,6 +8,7 @@ import socket
 import threading
 import urllib.request
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,23 @@ def test_signals_in_the_block_are_the_programs() -> None:
         return signal.getsignal(signal.SIGTERM)
 
     asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("error")
+def test_run_in_a_loop_is_an_error_that_can_be_caught() -> None:
+    one = server()
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=r"use 'await server\.serve\(\)' there"):
+            one.run()
+        use = r"'await smolcorn\.Server\(smolcorn\.Config\(\.\.\.\)\)\.serve\(\)'"
+        with pytest.raises(RuntimeError, match=rf"^smolcorn\.run\(\) .* {use} there"):
+            smolcorn.run(app, port=0, log_config=None)
+        async with one:
+            assert await fetch(f"{one.urls[0]}/") == b"/"
+
+    asyncio.run(main())
+    gc.collect()
 
 
 def test_serve_in_a_loop_that_runs_with_its_counts() -> None:
@@ -225,6 +243,58 @@ def test_an_application_that_does_not_start(application: Any, error: Any) -> Non
         asyncio.run(server(application).serve())
     with pytest.raises(error):
         server(application).run()
+
+
+async def raises(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    raise LookupError("no database")
+
+
+async def says_so_and_raises(scope: Any, receive: Any, send: Any) -> None:
+    """As Starlette does."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback\n ..."})
+    raise LookupError("no database")
+
+
+@pytest.mark.parametrize("application", [raises, says_so_and_raises])
+def test_the_error_of_a_failed_start_has_its_cause(application: Any) -> None:
+    with pytest.raises(errors.LifespanError) as caught:
+        server(application).run()
+    assert str(caught.value) == "Application startup failed."
+    assert repr(caught.value.__cause__) == "LookupError('no database')"
+
+
+def test_the_error_of_a_failed_start_has_the_words_of_the_application() -> None:
+    with pytest.raises(errors.LifespanError) as caught:
+        server(broken).run()
+    assert str(caught.value) == "Application startup failed: no database"
+    assert caught.value.__cause__ is None
+
+
+def test_a_server_serves_once() -> None:
+    async def main() -> Callable[[], None]:
+        one = server()
+        async with one:
+            with pytest.raises(
+                RuntimeError, match="^A Server serves once: make another"
+            ):
+                await one.serve()
+            assert await fetch(f"{one.urls[0]}/still") == b"/still"
+        again = (one.__aenter__, one.serve, one.startup)
+        for start in again:
+            with pytest.raises(RuntimeError, match="^A Server serves once"):
+                await start()
+        by_hand = server()
+        await by_hand.startup()
+        with pytest.raises(RuntimeError, match="^A Server serves once"):
+            await by_hand.serve()
+        await by_hand.shutdown()
+        return one.run
+
+    run_again = asyncio.run(main())
+    with pytest.raises(RuntimeError, match="^A Server serves once"):
+        run_again()
 
 
 def test_waiting_for_one_that_is_stopped_before() -> None:

@@ -254,6 +254,27 @@ def test_web_concurrency_that_cannot_be_had(
     assert re.fullmatch(f"ERROR:    {error}", server.stderr.lines[-1])
 
 
+def test_one_worker_of_the_machine_cannot_do_what_several_could(start: Start) -> None:
+    server = start(APP, "--preload", env={"WEB_CONCURRENCY": "1"})
+    assert server.stop() == 0
+    assert server.stderr.lines[0] == (
+        "WARNING:  Option '--preload' needs more than one worker, and WEB_CONCURRENCY "
+        "asks for one: it does nothing."
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)])
+def test_variable_that_sets_nothing_is_told_once(
+    start: Start, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "main.py").write_text("async def app(scope, receive, send): ...\n")
+    server = start("main:app", *options, cwd=tmp_path, env={"SMOLCORN_PROT": "1"})
+    assert server.stop() == 0
+    assert [line for line in server.stderr.lines if "SMOLCORN_" in line] == [
+        "WARNING:  The variable 'SMOLCORN_PROT' sets nothing. Did you mean 'SMOLCORN_PORT'?"
+    ]
+
+
 def test_workers_win_over_web_concurrency(start: Start) -> None:
     server = start(APP, "--workers", "1", env={"WEB_CONCURRENCY": "2"})
     assert body(server) == b"function"

@@ -138,6 +138,10 @@ def test_draining_server_serves_on_until_it_is_forced(
 def test_drain_delay_ends(start: Start, count: str) -> None:
     server = start_with(start, count, "--drain-delay", "0.2")
     assert server.stop(signal.SIGINT) == 0
+    lines = server.stderr.lines
+    draining = "INFO:     Draining for 0.2 s. (Press CTRL+C to stop now)"
+    assert lines.count(draining) == int(count)
+    assert lines.index("INFO:     Shutting down") < lines.index(draining)
     assert "Application shutdown complete." in server.stderr.text
 
 
@@ -336,6 +340,36 @@ def test_pid_file_that_cannot_be_written_is_one_line(
 ) -> None:
     path = tmp_path / "nowhere" / "app.pid"
     server = launch(APP, "--port", "0", "--workers", count, "--pid-file", str(path))
-    assert server.wait() == (3 if count == "1" else 1)
+    assert server.wait() == 3
     assert f"Cannot write the file of --pid-file, '{path}': " in server.stderr.text
     assert "Traceback" not in server.stderr.text
+    assert "Waiting for application startup." not in server.stderr.text
+
+
+@pytest.mark.parametrize(
+    "second", [("--workers", "1"), ("--workers", "2"), ("--reload",)]
+)
+def test_pid_file_of_a_server_that_runs_is_its_own(
+    start: Start, launch: Start, tmp_path: Path, second: tuple[str, ...]
+) -> None:
+    path = tmp_path / "app.pid"
+    server = start_with(start, "1", "--pid-file", str(path))
+    another = launch(APP, "--port", "0", "--pid-file", str(path), *second)
+    assert another.wait() == 3
+    # Nothing was begun: no line of the application, nor of a worker.
+    [line] = (line for line in another.stderr.lines if "Will watch" not in line)
+    assert (
+        line
+        == f"ERROR:    --pid-file: '{path}' is of process {server.pid}, which runs."
+    )
+    assert path.read_text() == f"{server.pid}\n"
+    with server.connect() as wire:
+        assert wire.send(get("/pid")).response().body == str(server.pid).encode()
+
+
+def test_pid_file_goes_with_a_start_that_fails(launch: Start, tmp_path: Path) -> None:
+    path = tmp_path / "app.pid"
+    for app in ("no_such:app", APP):
+        server = launch(app, "--loop", "foo:bar", "--pid-file", str(path))
+        assert server.wait() != 0
+        assert not path.exists()

@@ -67,6 +67,26 @@ def test_variables_and_arguments_win_over_the_table(
     assert answer(server.wait_until_ready()).headers["x-from"] == "variable"
 
 
+def test_an_address_of_the_command_line_wins_over_others_around_it(
+    launch: Start, project: Path
+) -> None:
+    table(project, f'app = "main:app"\nuds = "{project}/app.sock"\n')
+    env = {"UVICORN_PORT": "1"}
+    server = launch("--bind=127.0.0.1:0", cwd=project, env=env).wait_until_ready()
+    assert answer(server).status == 200
+    assert not (project / "app.sock").exists()
+
+
+def test_addresses_of_one_source_that_contradict_each_other(project: Path) -> None:
+    env = {"SMOLCORN_BINDS": ":0", "SMOLCORN_PORT": "1"}
+    done = call(project, "main:app", **env)
+    assert done.returncode == 2
+    assert (
+        "Option '--bind' (env var: 'SMOLCORN_BINDS') cannot be combined with '--port' "
+        "(env var: 'SMOLCORN_PORT')." in done.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -59,10 +59,23 @@ def test_what_cannot_start_is_raised() -> None:
             pytest.fail("it has started")
 
 
+def test_why_the_application_does_not_start_is_raised() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise LookupError("no database")
+
+    with pytest.raises(errors.LifespanError) as caught:
+        with testing.serve(broken):
+            pytest.fail("it has started")
+    assert repr(caught.value.__cause__) == "LookupError('no database')"
+
+
 def test_the_settings_around_it_do_not_move_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UVICORN_PORT", "1")
+    monkeypatch.setenv("SMOLCORN_BINDS", "127.0.0.1:2")
+    monkeypatch.setenv("UVICORN_UDS", str(tmp_path / "app.sock"))
     with testing.serve(app) as served:
         assert get(served.url) == b""
 

@@ -16,9 +16,10 @@ def main(argv: list[str], may_become_other: bool = False) -> int:
 def defaults() -> dict[str, Any]:
     """The default of every option, by its name in Python."""
 
-def surroundings() -> dict[str, Any]:
-    """What the environment and pyproject.toml set. Raises ValueError with the text for
-    the user."""
+def surroundings(given: list[str]) -> dict[str, Any]:
+    """What the environment and pyproject.toml set, where the program, which has `given`
+    options of these names, leaves it open. Raises ValueError with the text for the
+    user."""
 
 def settings(app: str, values: list[tuple[str, list[str]]]) -> Settings:
     """Settings made of options as texts. Raises ValueError with the text for the user."""
@@ -50,7 +51,8 @@ class PidFile:
     """A file with the number of this process."""
 
     def __new__(cls, path: str) -> PidFile:
-        """Writes it. Raises OSError with the text to log."""
+        """Writes it. Raises OSError with the text to log: also if another process, which
+        runs, has it."""
     def remove(self) -> None:
         """Removes it, unless another process has written its own. Harmless if repeated."""
 
@@ -124,6 +126,9 @@ class NativeConfig:
     @property
     def workers(self) -> int | None:
         """Processes that serve; None before the late environment was read."""
+    @property
+    def dropped(self) -> list[str]:
+        """Options that mean nothing with as few workers as WEB_CONCURRENCY asks for."""
     @property
     def forwarded_allow_ips(self) -> str | None:
         """Who may set forwarded headers; None before the late environment was read."""

@@ -62,6 +62,8 @@ _NEEDS_NAME = (
     "You must pass the application as an import string to enable 'reload' or 'workers'."
 )
 
+_IN_A_LOOP = "await smolcorn.Server(smolcorn.Config(...)).serve()"
+
 _logger = logging.getLogger("uvicorn.error")
 
 _FIRST = ("host", "port", "uds", "fd", "loop", "http", "http2", "ws")
@@ -345,7 +347,7 @@ def run(
 
     Returns after Ctrl-C. After SIGTERM the process dies of the signal, unless somebody
     handles it. Raises SystemExit if the server could not start, with the same status as
-    the command line.
+    the command line, and RuntimeError where an event loop runs already.
     """
     from smolcorn import process
 
@@ -362,6 +364,7 @@ def run(
         elif config.use_subprocess:
             status = _run_command_line(config)
         else:
+            loops.refuse_inside_a_loop("smolcorn.run()", _IN_A_LOOP)
             status = process.run_config(config)
     except StartupError as error:
         status = process.report(error)
@@ -389,12 +392,14 @@ def _fill(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in made:
             raise TypeError(f"Config() got an unexpected keyword argument '{name}'")
+    given = {name: value for name, value in given.items() if _is_given(name, value)}
+    # What says nothing is no reason to overlook what is said around the program.
+    telling = [name for name, value in given.items() if value not in ("", [])]
     try:
-        made.update(_core.surroundings())
+        made.update(_core.surroundings(telling))
     except ValueError as error:
         raise ConfigError(str(error), EXIT_USAGE) from None
     made.pop("python", None)
-    given = {name: value for name, value in given.items() if _is_given(name, value)}
     made.update(given)
     if made["ws_ping_interval"] is None:
         made["ws_ping_interval"] = 0.0

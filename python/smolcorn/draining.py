@@ -51,10 +51,10 @@ class Drain:
             await self._hand_over()
         elif self._settings.drain_delay > 0:
             # Until whoever sends requests here has heard of the end.
+            delay = self._settings.drain_delay
+            _logger.info("Draining for %g s. (Press CTRL+C to stop now)", delay)
             self._engine.drain()
-            await self._waiter.until(
-                self._is_forced, from_now(self._settings.drain_delay)
-            )
+            await self._waiter.until(self._is_forced, from_now(delay))
             begin = from_now(0)
         return begin
 

@@ -38,7 +38,8 @@ class AppError(StartupError):
 
 
 class LifespanError(StartupError):
-    """The application's own start-up has failed, or was given up."""
+    """The application's own start-up has failed, or was given up. Its `__cause__` is what
+    the application raised, if it did."""
 
     reported = True
 

@@ -4,17 +4,23 @@ code begins in a traceback. Loaded only when something has gone wrong.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib.util
 import os
 import sys
+from collections.abc import Container, Iterable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import TracebackType
 
 from smolcorn.importer import ImportFromStringError
 
 _USUAL_NAMES = ("app", "application", "asgi", "wsgi", "api", "create_app")
+_APPLICATIONS = ("app", "application")
+"""What is meant more probably than another name that is a little like the one given."""
 _LIKENESS_MIN = 0.6
+_SURE_LIKENESS_MIN = 0.8
 _SKIPPED_PACKAGES = ("smolcorn", "importlib")
 
 
@@ -36,7 +42,7 @@ def _meant(error: ImportFromStringError, app: str, app_dir: str | None) -> str:
     if (path := _as_path(module, app_dir)) is not None:
         return _did_you_mean(path, attributes or "app")
     if error.missing == "format":
-        return _did_you_mean(module, "app") if _exists(module) else ""
+        return _of_no_colon(module)
     if error.missing == "module":
         return _of_module(module, attributes, app_dir)
     return _of_attribute(module, attributes)
@@ -74,11 +80,61 @@ def _as_path(module: str, app_dir: str | None) -> str | None:
     return name if all(part.isidentifier() for part in name.split(".")) else None
 
 
-def _exists(module: str) -> bool:
+def _of_no_colon(text: str) -> str:
+    """Of `text`, which may be a module, or an attribute in the place of one: some servers
+    have a dot there."""
+    names = _top_level_names(text)
+    if names is not None:
+        return _did_you_mean(text, _first_of(_USUAL_NAMES, names) or "app")
+    module, _, attribute = text.rpartition(".")
+    if module and attribute in (_top_level_names(module) or ()):
+        return _did_you_mean(module, attribute)
+    return ""
+
+
+def _top_level_names(module: str) -> set[str] | None:
+    """What the module's source defines or imports, without running it; empty if it has none
+    that can be read. None: there is no such module."""
+    spec = _spec_of(module)
+    if spec is None:
+        return None
     try:
-        return importlib.util.find_spec(module) is not None
+        tree = ast.parse(Path(spec.origin or "").read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    return {name for statement in tree.body for name in _bound_by(statement)}
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    """Where the module is. Of those above it only packages are imported, which it would be
+    found in."""
+    above = module.rpartition(".")[0]
+    if above and ((found := _spec_of(above)) is None or not _is_package(found)):
+        return None
+    try:
+        return importlib.util.find_spec(module)
     except Exception:
-        return False
+        return None
+
+
+def _is_package(spec: ModuleSpec) -> bool:
+    return spec.submodule_search_locations is not None
+
+
+def _bound_by(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+        return
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name for alias in statement.names)
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def _first_of(wanted: Iterable[str], names: Container[str]) -> str | None:
+    return next((name for name in wanted if name in names), None)
 
 
 def _of_module(module: str, attributes: str, app_dir: str | None) -> str:
@@ -111,9 +167,13 @@ def _of_attribute(module: str, attributes: str) -> str:
         if name in names:
             found = getattr(found, name, None)
             continue
-        like = _like(name, names)
+        like = _like(name, names, _SURE_LIKENESS_MIN)
         if like is None and index == 0:
-            like = next((usual for usual in _USUAL_NAMES if usual in names), None)
+            like = _first_of(_APPLICATIONS, names)
+        if like is None:
+            like = _like(name, names)
+        if like is None and index == 0:
+            like = _first_of(_USUAL_NAMES, names)
         if like is not None:
             return _did_you_mean(module, ".".join([*walked[:index], like]))
         break
@@ -121,9 +181,9 @@ def _of_attribute(module: str, attributes: str) -> str:
     return "" if file is None else f" The module is '{file}'."
 
 
-def _like(name: str, known: list[str]) -> str | None:
+def _like(name: str, known: list[str], likeness: float = _LIKENESS_MIN) -> str | None:
     public = [candidate for candidate in known if not candidate.startswith("_")]
-    return next(iter(difflib.get_close_matches(name, public, 1, _LIKENESS_MIN)), None)
+    return next(iter(difflib.get_close_matches(name, public, 1, likeness)), None)
 
 
 def _did_you_mean(module: str, attributes: str) -> str:

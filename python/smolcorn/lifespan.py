@@ -66,6 +66,8 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
         self.failure = ""
         """Why start-up has failed, as far as the application said so."""
+        self.error: BaseException | None = None
+        """What the application raised as it failed to start."""
         self._raised = False
         self._was_told = False
         self._spoke_otherwise = False
@@ -195,6 +197,9 @@ class Lifespan:
         if expected and isinstance(error, asyncio.CancelledError):
             return
         if self.startup_failed or self.shutdown_failed:
+            if self.startup_failed:
+                # It has said so, and raises why.
+                self.error = error
             return
         if self._is_unsupported():
             _logger.info("ASGI 'lifespan' protocol appears unsupported.")
@@ -204,6 +209,7 @@ class Lifespan:
         if self._phase is not Phase.WAITING or worker.may_complain():
             _logger.error("Exception in 'lifespan' protocol\n", exc_info=error)
         if self._phase is Phase.WAITING:
+            self.error = error
             self.failure = "".join(traceback.format_exception(error))
             self.startup_failed = True
         elif self._phase is Phase.STOPPING:

@@ -46,6 +46,22 @@ def loop_factory(name: str | LoopFactory) -> LoopFactory:
     return _custom_loop(name)
 
 
+def refuse_inside_a_loop(call: str, instead: str) -> None:
+    """Raises RuntimeError if an event loop runs in this thread, which `call` cannot wait
+    beside; `instead` is what would be right. To be asked before a coroutine is made:
+    nobody would await it.
+    """
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    # nest_asyncio lets loops run inside of loops, which is its only purpose.
+    if not hasattr(running, "_nest_patched"):
+        raise RuntimeError(
+            f"{call} cannot be called while an event loop runs: use '{instead}' there."
+        )
+
+
 def run(
     main: Callable[[], Coroutine[Any, Any, T]],
     factory: LoopFactory,

@@ -74,7 +74,10 @@ def _attempt(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return EXIT_OK
     except SystemExit as error:
-        worker.report_failure(traceback.format_exc())
+        from smolcorn.hints import without_our_frames
+
+        without_our_frames(error)
+        worker.report_failure("".join(traceback.format_exception(error)))
         return _status_of(error)
     except Exception as error:
         from smolcorn.hints import without_our_frames

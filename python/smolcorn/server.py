@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from smolcorn import certificates, draining, loops, signals, worker
-from smolcorn.errors import BindError, LifespanError
+from smolcorn.errors import EXIT_STARTUP, BindError, ConfigError, LifespanError
 from smolcorn.listeners import Listener, ServerState
 from smolcorn.logging import cyan
 from smolcorn.serving import Serving
@@ -30,13 +30,15 @@ from smolcorn.waiting import Waiter, from_now
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from smolcorn._core import Engine
+    from smolcorn._core import Engine, PidFile
     from smolcorn.config import Settings
     from smolcorn.lifespan import Lifespan
     from smolcorn.server_config import ServerConfig
 
 TICK_SECONDS = 0.1
 """Between two calls of `on_tick()`, where somebody wants them."""
+
+_ONCE = "A Server serves once: make another."
 
 _logger = logging.getLogger("uvicorn.error")
 
@@ -67,10 +69,12 @@ class Server:
         """Done when it has started, or cannot any more."""
         self._task: asyncio.Task[None] | None = None
         """Serves, if the server is used as a context manager."""
+        self._is_used = False
         self._lifespan_to_stop: Lifespan | None = None
         self._is_abandoned = False
         self._settings: Settings | None = None
         """What it serves by, once the application is loaded."""
+        self._pid_file: PidFile | None = None
         self._serving: Serving | None = None
         """There as soon as the application has started."""
 
@@ -117,28 +121,38 @@ class Server:
         """Serves on an event loop of its own, in any thread. In the main thread it
         returns after Ctrl-C, and hands other signals on.
 
-        Raises StartupError, and what the application's own module raises.
+        Raises StartupError, what the application's own module raises, and RuntimeError
+        where an event loop runs already, or if the server has been used before.
         """
+        self._refuse_if_used()
+        loops.refuse_inside_a_loop("Server.run()", "await server.serve()")
         # Imported while no loop runs: some applications run one of their own.
-        self._load()
-        factory = self.config.get_loop_factory()
-        # The signals are delivered when the loop is closed and nothing is left to do.
-        with contextlib.suppress(KeyboardInterrupt), self.capture_signals():
-            loops.run(lambda: self.serve(sockets), factory, self._in_a_hurry)
+        self._load(sockets)
+        try:
+            factory = self.config.get_loop_factory()
+            # Delivered when the loop is closed and nothing is left to do.
+            with contextlib.suppress(KeyboardInterrupt), self.capture_signals():
+                loops.run(lambda: self.serve(sockets), factory, self._in_a_hurry)
+        finally:
+            self._remove_pid_file()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves on the running loop until told to stop. Signals that came meanwhile
         are delivered at the end.
 
         `sockets` are bound already, and are closed at the end. Raises StartupError,
-        and what the application's own module raises. Cancelled, it accepts nothing
-        more; `shutdown()` waits for the requests in flight.
+        what the application's own module raises, and RuntimeError if the server has been
+        used before. Cancelled, it accepts nothing more; `shutdown()` waits for the
+        requests in flight.
         """
+        self._use()
         with self.capture_signals(), signals.waking(asyncio.get_running_loop()):
             await self._serve(sockets)
 
     async def __aenter__(self) -> Server:
-        """Starts on the running loop; signals stay the program's. Raises StartupError."""
+        """Starts on the running loop; signals stay the program's. Raises what `serve()`
+        raises."""
+        self._use()
         self._task = asyncio.get_running_loop().create_task(self._serve(None))
         try:
             await self.wait_started()
@@ -217,7 +231,10 @@ class Server:
         Programs may call it themselves, and `main_loop()` and `shutdown()` after it, in
         the place of `serve()`.
         """
-        self._enter_loop()
+        if self._serving is not None:
+            raise RuntimeError(_ONCE)
+        self._is_used = True
+        self._enter_loop(sockets)
         if self.lifespan is None:
             self.lifespan = self.config.lifespan_class(self.config)
         self._lifespan_to_stop = self.lifespan
@@ -236,7 +253,7 @@ class Server:
         await self._start(self.lifespan)
         if self.lifespan.startup_failed and not self.lifespan.interrupted:
             worker.report_failure(self.lifespan.failure)
-            raise LifespanError("Application startup failed.")
+            raise _not_started(self.lifespan)
         if self.should_exit:
             # Whoever has waited for the start waits in vain.
             serving.stop_accepting()
@@ -318,7 +335,7 @@ class Server:
             self._settle(error)
 
     async def _serve_until_stopped(self, sockets: list[socket.socket] | None) -> None:
-        self._enter_loop()
+        self._enter_loop(sockets)
         self.install_signal_handlers()
         _log_process("Started server process")
         await self.startup(sockets=sockets)
@@ -326,23 +343,42 @@ class Server:
         await self.shutdown(sockets=sockets)
         _log_process("Finished server process")
 
-    def _enter_loop(self) -> None:
+    def _use(self) -> None:
+        """What it has of one life would be in the way of another."""
+        self._refuse_if_used()
+        self._is_used = True
+
+    def _refuse_if_used(self) -> None:
+        if self._is_used:
+            raise RuntimeError(_ONCE)
+
+    def _enter_loop(self, sockets: list[socket.socket] | None) -> None:
         """Loads what has not been, and notes the loop that it serves on."""
         self._loop = asyncio.get_running_loop()
         self._waiter.use(self._loop)
-        self._load()
+        self._load(sockets)
 
-    def _load(self) -> None:
-        """Reads certificates and imports the application, if nobody has."""
+    def _load(self, sockets: list[socket.socket] | None) -> None:
+        """Reads certificates and imports the application, if nobody has. Before that it
+        claims the file of `--pid-file`: nothing shall be begun beside another server."""
         if self._settings is not None:
             return
         try:
             settings = self.config.settings()
+            for option in settings.native.dropped:
+                _logger.warning(
+                    "Option '%s' needs more than one worker, and WEB_CONCURRENCY asks for "
+                    "one: it does nothing.",
+                    option,
+                )
+            if sockets is None:
+                self._pid_file = _claim_pid_file(settings)
             self.config.tls = certificates.load(settings)
             if not self.config.loaded:
                 self.config.load()
             self._settings = settings
         except BaseException as error:
+            self._remove_pid_file()
             self._settle(error)
             raise
 
@@ -386,6 +422,11 @@ class Server:
         """Ends what serves. Harmless if repeated."""
         if self._serving is not None:
             self._serving.close()
+        self._remove_pid_file()
+
+    def _remove_pid_file(self) -> None:
+        if self._pid_file is not None:
+            self._pid_file.remove()
 
     def _give_up(self, sockets: list[socket.socket] | None) -> None:
         """Drops everything: an error has come between."""
@@ -440,6 +481,28 @@ class Server:
 
     def _in_a_hurry(self) -> bool:
         return self.force_exit or signal.SIGTERM in self._captured
+
+
+def _claim_pid_file(settings: Settings) -> PidFile | None:
+    """Writes the number of this process, unless one above it does. Raises ConfigError."""
+    if settings.pid_file is None or worker.current() is not None:
+        return None
+    from smolcorn import _core
+
+    try:
+        return _core.PidFile(settings.pid_file)
+    except OSError as error:
+        raise ConfigError(str(error), EXIT_STARTUP) from None
+
+
+def _not_started(lifespan: Lifespan) -> LifespanError:
+    """The error of a start-up that has failed, with what the application says of it."""
+    text = "Application startup failed."
+    if lifespan.error is None and (said := lifespan.failure.split("\n")[0]):
+        text = f"Application startup failed: {said}"
+    error = LifespanError(text)
+    error.__cause__ = lifespan.error
+    return error
 
 
 def _log_process(text: str) -> None:

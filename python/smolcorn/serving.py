@@ -141,9 +141,6 @@ class Serving:
             self._sockets = _core.adopt(settings, numbers)
             return
         self._sockets = _core.bind(settings)
-        if settings.pid_file is not None and worker.current() is None:
-            pid_file = _core.PidFile(settings.pid_file)
-            self._open.callback(pid_file.remove)
 
     def _resolved(self) -> Settings:
         """The settings with everything resolved that the core need not know about."""

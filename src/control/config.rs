@@ -86,6 +86,8 @@ pub struct Config {
     pub limit_max_requests_jitter: u64,
     /// Processes that serve; `None` until the late environment has been read.
     pub workers: Option<u32>,
+    /// Options that were given, and that mean nothing with as few workers as the machine asks for.
+    pub dropped: Vec<&'static str>,
     /// Import the application in one process, and fork the workers from it.
     pub preload: bool,
     /// Whether, and how, the application is started anew when files change.
@@ -163,6 +165,7 @@ impl Default for Config {
             limit_max_requests: None,
             limit_max_requests_jitter: 0,
             workers: None,
+            dropped: Vec::new(),
             preload: false,
             reload: Reload::default(),
             worker_healthcheck_timeout: Duration::from_secs(5),

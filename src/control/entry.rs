@@ -110,7 +110,10 @@ impl Supervision {
     ) -> i32 {
         match self {
             Supervision::Workers(count) => run_workers(count, config, program, successor),
-            Supervision::Reload => reload::run(config, program, answer),
+            Supervision::Reload => {
+                warn(config);
+                reload::run(config, program, answer)
+            }
         }
     }
 }
@@ -153,11 +156,17 @@ pub fn supervised(config: &Config) -> Option<Supervision> {
     several.map(Supervision::Workers)
 }
 
-/// Tells of options that do nothing, in a process that is no worker.
+/// Tells of options and variables that do nothing, in a process that is no worker.
 #[cfg(unix)]
 pub fn warn(config: &Config) {
-    let is_unused = !config.reload.enabled && config.reload.asked != Asked::default();
-    if is_unused && !worker::is_wanted() {
+    if worker::is_wanted() {
+        return;
+    }
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    if let Some(text) = cli::variables::unknown(names) {
+        Log::new(config).warning(&text);
+    }
+    if !config.reload.enabled && config.reload.asked != Asked::default() {
         Log::new(config).warning(
             "Nothing will reload: --reload-dir, --reload-include and --reload-exclude mean nothing \
              without --reload.",

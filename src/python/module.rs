@@ -81,10 +81,10 @@ pub mod core_module {
         options::defaults(py)
     }
 
-    /// What the environment and pyproject.toml set.
+    /// What the environment and pyproject.toml set beside the options of these names.
     #[pyfunction]
-    fn surroundings(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-        options::surroundings(py)
+    fn surroundings(py: Python<'_>, given: Vec<String>) -> PyResult<Bound<'_, PyDict>> {
+        options::surroundings(py, given)
     }
 
     /// Makes the settings of an application's name and options.

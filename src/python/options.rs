@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 
 use super::settings;
 use crate::cli::UsageError;
+use crate::cli::addresses;
 use crate::cli::arguments::Arguments;
 use crate::cli::normalise::{Given, Normalised, Source, Surroundings};
 use crate::cli::options::{self, Kind, OptionSpec};
@@ -36,13 +37,23 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(values)
 }
 
-/// What the environment and pyproject.toml set, by its name in Python.
-pub fn surroundings(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+/// What the environment and pyproject.toml set, by its name in Python, where the program leaves it
+/// open: it has `given` options of these names.
+pub fn surroundings(py: Python<'_>, given: Vec<String>) -> PyResult<Bound<'_, PyDict>> {
     let around = Surroundings {
         env: &entry::variable,
         project: &entry::read_project,
     };
-    let normalised = Normalised::from_surroundings(&around).map_err(refused)?;
+    // Whether they are given is all that matters here, and not what they say.
+    let given = given.iter().filter_map(|name| {
+        Some(Given {
+            spec: options::find_parameter(name)?,
+            value: "given".to_owned(),
+            source: Source::Argument,
+        })
+    });
+    let normalised = Normalised::from_surroundings(&around, given.collect()).map_err(refused)?;
+    addresses::refuse_mixed(&normalised.given).map_err(refused)?;
     // Every value is checked here, with the texts of the command line.
     Arguments::parse(&normalised).map_err(refused)?;
     let values = PyDict::new(py);
@@ -68,6 +79,7 @@ pub fn settings<'py>(py: Python<'py>, app: &str, texts: Texts) -> PyResult<Bound
     // Who names a default asks for nothing that may be missing.
     normalised.given.retain(|given| !is_default(given));
     normalised.refuse_planned().map_err(refused)?;
+    addresses::refuse_mixed(&normalised.given).map_err(refused)?;
     let arguments = Arguments::parse(&normalised).map_err(refused)?;
     let config = Config::try_from(arguments).map_err(refused)?;
     settings::to_python(py, &config)

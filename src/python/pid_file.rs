@@ -18,7 +18,7 @@ pub struct PidFile {
 impl PidFile {
     #[new]
     fn new(path: &str) -> PyResult<PidFile> {
-        let file = pid_file::PidFile::write(Path::new(path)).map_err(PyOSError::new_err)?;
+        let file = pid_file::PidFile::claim(Path::new(path)).map_err(PyOSError::new_err)?;
         Ok(PidFile {
             file: Mutex::new(Some(file)),
         })

@@ -73,6 +73,12 @@ impl NativeConfig {
         self.config.workers
     }
 
+    /// Options that mean nothing with as few workers as WEB_CONCURRENCY asks for.
+    #[getter]
+    fn dropped(&self) -> Vec<&'static str> {
+        self.config.dropped.clone()
+    }
+
     /// Path that the server answers by itself.
     #[getter]
     fn health_path(&self) -> Option<&str> {

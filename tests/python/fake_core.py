@@ -27,6 +27,7 @@ class NativeConfig:
     workers: int | None = 1
     forwarded_allow_ips: str | None = None
     health_path: str | None = None
+    dropped: tuple[str, ...] = ()
 
     def with_late_environment(self) -> NativeConfig:
         if Core.late_error is not None:

@@ -39,6 +39,37 @@ def test_an_attribute_that_was_left_out(write_module: Any, tmp_path: Path) -> No
     assert hint("hint_nowhere", tmp_path) == ""
 
 
+@pytest.mark.parametrize(
+    ("app", "meant"),
+    [
+        ("hint_dot.app", "hint_dot:app"),
+        ("hint_dot.made", "hint_dot:made"),
+        ("hint_dot.application", None),
+        ("hint_site.asgi", "hint_site.asgi:application"),
+        ("hint_site.asgi.application", "hint_site.asgi:application"),
+        ("hint_site.nope", None),
+        ("hint_dot", "hint_dot:app"),
+    ],
+)
+def test_a_dot_in_the_place_of_the_colon(
+    write_module: Any, tmp_path: Path, app: str, meant: str | None
+) -> None:
+    write_module("hint_dot", "def made(): ...\nif made: app = 1\n1 / 0\n")
+    (tmp_path / "hint_site").mkdir()
+    (tmp_path / "hint_site" / "asgi.py").write_text("application = 1\n")
+    (tmp_path / "hint_site" / "__init__.py").touch()
+    assert hint(app, tmp_path) == (f' Did you mean "{meant}"?' if meant else "")
+
+
+def test_an_application_is_meant_before_what_is_a_little_alike(
+    write_module: Any,
+) -> None:
+    write_module("hint_usual", "application = 1\nnopes = hope = 2\n")
+    for given, meant in (("nope", "nopes"), ("rope", "application")):
+        found = hint(f"hint_usual:{given}", None)
+        assert found == f' Did you mean "hint_usual:{meant}"?'
+
+
 def test_where_a_module_was_looked_for(tmp_path: Path) -> None:
     looked = (
         f" It is neither in '{tmp_path}' nor installed; --app-dir names another folder."

@@ -73,6 +73,29 @@ def test_a_factory_that_returns_no_loop() -> None:
         loops.run(main, not_a_loop, lambda: False)  # type: ignore[arg-type]
 
 
+def test_a_loop_that_runs_already_is_told_before_a_coroutine_is_made() -> None:
+    loops.refuse_inside_a_loop("run()", "await serve()")
+
+    async def main() -> None:
+        loops.refuse_inside_a_loop("run()", "await serve()")
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(main())
+    assert str(caught.value) == (
+        "run() cannot be called while an event loop runs: use 'await serve()' there."
+    )
+
+
+def test_a_loop_that_lets_others_run_inside_is_let_be() -> None:
+    class Nesting(asyncio.SelectorEventLoop):
+        _nest_patched = True
+
+    async def main() -> None:
+        loops.refuse_inside_a_loop("run()", "await serve()")
+
+    loops.run(main, Nesting, lambda: False)
+
+
 def test_a_run_ends_what_is_left() -> None:
     ended: list[str] = []
 

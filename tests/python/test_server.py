@@ -22,7 +22,7 @@ from smolcorn.server import Server
 from smolcorn.server_config import SettledConfig
 
 from .conftest import Lines
-from .fake_core import Core, Engine, Socket, settings
+from .fake_core import Core, Engine, NativeConfig, Socket, settings
 
 PID = os.getpid()
 STARTED = f"INFO Started server process [{PID}]"
@@ -680,6 +680,31 @@ def test_the_application_exits(
     factory_that_exits.status = code  # type: ignore[attr-defined]
     assert status("factory_that_exits", factory=True) == expected
     assert capfd.readouterr().err == ("words\n" if code == "words" else "")
+
+
+def test_what_a_supervisor_shows_of_an_exit_begins_with_the_users_code(
+    core: type[Core], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(process.worker, "report_failure", told.append)
+    factory_that_exits.status = "words"  # type: ignore[attr-defined]
+    assert status("factory_that_exits", factory=True) == 1
+    [text] = told
+    assert text.count("  File ") == 1
+    assert "in factory_that_exits" in text
+    assert text.endswith("SystemExit: words\n")
+
+
+def test_options_that_one_worker_cannot_fulfil_are_told(
+    core: type[Core], logs: Lines
+) -> None:
+    core.prepare = on_start(soon(interrupt))
+    native = NativeConfig(dropped=("--preload",))
+    assert run(asyncio.new_event_loop, native=native) == 0
+    assert logs.lines[0] == (
+        "WARNING Option '--preload' needs more than one worker, and WEB_CONCURRENCY "
+        "asks for one: it does nothing."
+    )
 
 
 def test_an_interrupted_import(core: type[Core]) -> None:

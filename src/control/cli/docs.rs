@@ -30,6 +30,7 @@ APP is the import string of an ASGI application, `module:attribute`. It may also
 - Sizes are in bytes, times in seconds. The timeouts that uvicorn does not have take fractions,
   down to 0.001.
 - `WEB_CONCURRENCY` and `FORWARDED_ALLOW_IPS` are read last, when `--env-file` has been loaded.
+- A variable that begins with `SMOLCORN_` and is none of these is a warning.
 - A usage error ends the program with status 2 and a message on stderr. So does an option whose
   capability is not there yet: no option is silently ignored.
 ";

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   argv, env, pyproject.toml -> normalise.rs -> arguments.rs (argh) -> resolve.rs -> Config
-//!          (project.rs)              ^               ^
+//!    (project.rs, addresses.rs)      ^               ^
 //!              table.rs (one record per option)  values.rs (one type per kind of value)
 //!                                    v
 //!                help.rs, show.rs (--print-config), docs/options.md
@@ -11,6 +11,7 @@
 //! Nothing here prints, ends the process or knows Python. A [`UsageError`] is the user's fault
 //! and says what to write to stderr.
 
+pub mod addresses;
 pub mod arguments;
 #[cfg(test)]
 mod docs;
@@ -27,6 +28,7 @@ pub mod table;
 mod tests;
 mod tls;
 pub mod values;
+pub mod variables;
 
 pub use error::UsageError;
 
@@ -107,6 +109,7 @@ fn try_parse(
         [_, extra @ ..] => return Err(UsageError::extra_arguments(extra)),
     }
     normalised.refuse_planned()?;
+    addresses::refuse_mixed(&normalised.given)?;
     if arguments.python.is_some() && !program.embeds_python {
         return Err(UsageError::new(
             "Option '--python' is for the smolcorn binary; here the interpreter that runs \

@@ -9,6 +9,7 @@ use std::fmt;
 
 use argh::FromArgValue;
 
+use super::addresses;
 use super::error::{UsageError, quoted};
 use super::options::{self, Action, Kind, OptionSpec, PREFIXES, Status};
 use super::project::Project;
@@ -35,6 +36,20 @@ pub enum Source {
     Variable(String),
     /// The table `[tool.smolcorn]` of pyproject.toml.
     Project,
+}
+
+impl Source {
+    /// Lower is stronger.
+    pub fn rank(&self) -> usize {
+        match self {
+            Source::Argument => 0,
+            Source::Variable(name) => {
+                let prefix = PREFIXES.iter().position(|prefix| name.starts_with(prefix));
+                prefix.map_or(PREFIXES.len(), |index| index + 1)
+            }
+            Source::Project => PREFIXES.len() + 1,
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -88,6 +103,7 @@ pub fn normalise(
     if !normalised.positionals.is_empty() || normalised.action.is_some() {
         normalised.read_environment(surroundings.env);
         normalised.read_project(project.given);
+        addresses::settle(&mut normalised.given);
     }
     Ok(normalised)
 }
@@ -156,12 +172,21 @@ impl Normalised {
         }
     }
 
-    /// The values that the environment and pyproject.toml set.
-    pub fn from_surroundings(surroundings: &Surroundings<'_>) -> Result<Normalised, UsageError> {
-        let mut normalised = Normalised::default();
+    /// The values that the environment and pyproject.toml set where `given` leaves it open.
+    pub fn from_surroundings(
+        surroundings: &Surroundings<'_>,
+        given: Vec<Given>,
+    ) -> Result<Normalised, UsageError> {
+        let mut normalised = Normalised {
+            given,
+            ..Normalised::default()
+        };
         let project = (surroundings.project)()?;
         normalised.read_environment(surroundings.env);
         normalised.read_project(project.given);
+        addresses::settle(&mut normalised.given);
+        let is_around = |given: &Given| given.source != Source::Argument;
+        normalised.given.retain(is_around);
         Ok(normalised)
     }
 

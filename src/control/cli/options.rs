@@ -218,10 +218,13 @@ impl OptionSpec {
 }
 
 /// What an environment variable's name begins with, first the one that wins.
-pub const PREFIXES: &[&str] = &["SMOLCORN_", "UVICORN_"];
+pub const PREFIXES: &[&str] = &[OWN_PREFIX, "UVICORN_"];
+
+/// What begins with it is ours alone.
+pub const OWN_PREFIX: &str = "SMOLCORN_";
 
 /// The same for an option that uvicorn does not have.
-const OWN_PREFIXES: &[&str] = &["SMOLCORN_"];
+const OWN_PREFIXES: &[&str] = &[OWN_PREFIX];
 
 /// What stands between the paths of a list in an environment variable.
 const PATH_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };

@@ -24,9 +24,6 @@ impl TryFrom<Arguments> for Config {
         if given.uds_mode.is_some() && uds.is_none() && !given.bind.iter().any(is_unix) {
             return Err(UsageError::new("Option '--uds-mode' needs '--uds'."));
         }
-        if !given.bind.is_empty() {
-            refuse_other_addresses(&given)?;
-        }
         let health_path = given.health_path.clone().filter(|path| !path.is_empty());
         if health_path.as_deref().is_some_and(|path| !is_path(path)) {
             return Err(UsageError::new(
@@ -88,6 +85,7 @@ impl TryFrom<Arguments> for Config {
                 .limit_max_requests_jitter
                 .map_or(config.limit_max_requests_jitter, |Int(n)| unsigned(n)),
             workers,
+            dropped: Vec::new(),
             preload,
             reload,
             worker_healthcheck_timeout: given
@@ -125,9 +123,14 @@ impl Config {
         mut self,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, UsageError> {
+        let mut is_from_host = false;
         if self.workers.is_none() {
             let text = env("WEB_CONCURRENCY").filter(|text| !text.is_empty());
+            is_from_host = text.is_some();
             self.workers = Some(text.map_or(Ok(1), |text| web_concurrency(&text))?);
+        }
+        if is_from_host {
+            self.drop_limits_of_workers();
         }
         self.refuse_limits_of_workers()?;
         if self.forwarded_allow_ips.is_none() {
@@ -141,39 +144,42 @@ impl Config {
 
     /// What only a supervisor can do must not be asked of a process that has none.
     fn refuse_limits_of_workers(&self) -> Result<(), UsageError> {
-        if self.workers.is_some_and(|workers| workers > 1) {
-            return Ok(());
+        match self.limits_without_workers().first() {
+            None => Ok(()),
+            Some(option) => Err(UsageError::new(format!(
+                "Option '{option}' needs more than one worker (--workers)."
+            ))),
         }
-        let option = if self.worker_memory_max_mib.is_some() {
-            "--limit-worker-memory"
-        } else if self.worker_age_max.is_some() {
-            "--limit-worker-age"
-        } else if self.restart_blocked_workers {
-            "--restart-blocked-workers"
-        } else if self.preload {
-            "--preload"
-        } else {
-            return Ok(());
-        };
-        Err(UsageError::new(format!(
-            "Option '{option}' needs more than one worker (--workers)."
-        )))
     }
-}
 
-/// `--bind` says everything about addresses, and nothing else may say more.
-fn refuse_other_addresses(given: &Arguments) -> Result<(), UsageError> {
-    let others = [
-        ("--host", given.host.is_some()),
-        ("--port", given.port.is_some()),
-        ("--uds", given.uds.is_some()),
-        ("--fd", given.fd.is_some()),
-    ];
-    match others.iter().find(|(_, is_given)| *is_given) {
-        Some((option, _)) => Err(UsageError::new(format!(
-            "Option '--bind' cannot be combined with '{option}'."
-        ))),
-        None => Ok(()),
+    /// The same where the machine decides how many workers there are, and one command line serves
+    /// on small machines and on large ones: nothing of it is wrong on a small one.
+    fn drop_limits_of_workers(&mut self) {
+        self.dropped = self.limits_without_workers();
+        if !self.dropped.is_empty() {
+            self.worker_memory_max_mib = None;
+            self.worker_age_max = None;
+            self.restart_blocked_workers = false;
+            self.preload = false;
+        }
+    }
+
+    /// Options that are given and that a single process cannot fulfil.
+    fn limits_without_workers(&self) -> Vec<&'static str> {
+        if self.workers.is_some_and(|workers| workers > 1) {
+            return Vec::new();
+        }
+        let given = [
+            (
+                "--limit-worker-memory",
+                self.worker_memory_max_mib.is_some(),
+            ),
+            ("--limit-worker-age", self.worker_age_max.is_some()),
+            ("--restart-blocked-workers", self.restart_blocked_workers),
+            ("--preload", self.preload),
+        ];
+        let given = given.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(option, _)| option).collect()
     }
 }
 

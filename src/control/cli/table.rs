@@ -140,7 +140,7 @@ const SOCKETS: &[OptionSpec] = &[
     )
     .repeatable("binds")
     .notes(
-        "An address means itself (`0.0.0.0` is IPv4, `[::]` is IPv6 only); an empty host \
+        "Whatever of these a weaker source says does not count. An address means itself (`0.0.0.0` is IPv4, `[::]` is IPv6 only); an empty host \
          (`:8000`) means all interfaces of both families; a name means all its addresses.",
     ),
     OptionSpec::uvicorn(
@@ -244,7 +244,10 @@ const LIMITS: &[OptionSpec] = &[
         Integer,
         "Requests in flight at which the next one is answered 503.",
     )
-    .notes("Idle connections do not count, and N allows N requests; uvicorn allows N - 1."),
+    .notes(
+        "Idle connections do not count, and N allows N requests; uvicorn allows N - 1. With 0 \
+         every request is answered 503.",
+    ),
     OptionSpec::own(
         "limit-head-size",
         Integer,
@@ -293,7 +296,10 @@ const LIMITS: &[OptionSpec] = &[
         Integer,
         "Completed requests after which the process ends, or a worker is replaced.",
     )
-    .notes("A worker goes on until its replacement serves, and finishes what it has begun."),
+    .notes(
+        "A worker goes on until its replacement serves, and finishes what it has begun. 0 means no \
+         limit.",
+    ),
     OptionSpec::uvicorn(
         "limit-max-requests-jitter",
         Integer,
@@ -409,7 +415,10 @@ const PROCESSES: &[OptionSpec] = &[
         TEXT,
         "File to write the number of the process to; with workers, that of their parent.",
     )
-    .notes("Removed at the end, if it still holds that number."),
+    .notes(
+        "Of another process that runs, it ends the start with status 3. Removed at the end, if it \
+         still holds that number.",
+    ),
     OptionSpec::own(
         "python",
         Path,

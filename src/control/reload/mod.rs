@@ -99,6 +99,11 @@ pub fn run(config: &Config, program: &WorkerProgram, answer: Answer) -> i32 {
             return EXIT_STARTUP;
         }
     };
+    let pid_file = config.pid_file.as_deref().map(PidFile::claim).transpose();
+    if let Err(error) = &pid_file {
+        log.error(error);
+        return EXIT_STARTUP;
+    }
     // Whoever reads the lines may send a signal, which must be caught by then.
     let signals = match Signals::catch() {
         Ok(signals) => signals,
@@ -111,11 +116,6 @@ pub fn run(config: &Config, program: &WorkerProgram, answer: Answer) -> i32 {
     descriptions.dedup();
     for description in descriptions {
         log.banner(description);
-    }
-    let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose();
-    if let Err(error) = &pid_file {
-        log.error(error);
-        return EXIT_STARTUP;
     }
     let pid = std::process::id();
     let parent = match Parent::new(config, program, sockets, signals, watching, answer, log) {

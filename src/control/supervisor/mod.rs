@@ -41,6 +41,7 @@ pub use parent::Plan;
 
 use crate::config::Config;
 use crate::net::{self, BindError, BoundSocket};
+use crate::pid_file::PidFile;
 
 /// Exit code when the supervisor itself cannot work.
 const EXIT_ERROR: i32 = 1;
@@ -66,11 +67,21 @@ pub fn run(plan: &Plan<'_>) -> i32 {
             return EXIT_STARTUP;
         }
     };
+    // A new program takes it over from the old one, when it serves in its place.
+    let claimed = plan.config.pid_file.as_deref();
+    let claimed = claimed.filter(|_| predecessor.is_none());
+    let pid_file = match claimed.map(PidFile::claim).transpose() {
+        Ok(pid_file) => pid_file,
+        Err(error) => {
+            log.error(&error);
+            return EXIT_STARTUP;
+        }
+    };
     let described = sockets.iter().map(|socket| socket.description.clone());
     let mut descriptions: Vec<String> = described.collect();
     descriptions.dedup();
     // Whoever reads the lines may send a signal, which must be caught by then.
-    let parent = match Parent::new(plan, sockets, predecessor) {
+    let parent = match Parent::new(plan, sockets, predecessor, pid_file) {
         Ok(parent) => parent,
         Err(error) => {
             log.error(&error.to_string());

@@ -108,13 +108,9 @@ impl<'a> Parent<'a> {
         plan: &Plan<'a>,
         sockets: Vec<BoundSocket>,
         predecessor: Option<Predecessor>,
+        pid_file: Option<PidFile>,
     ) -> io::Result<Parent<'a>> {
         let config = plan.config;
-        // A new program writes it when it has taken over.
-        let pid_file = match &predecessor {
-            None => write_pid_file(config).map_err(io::Error::other)?,
-            Some(_) => None,
-        };
         let interval = config.worker_healthcheck_timeout / 5;
         Ok(Parent {
             config,
@@ -319,7 +315,8 @@ impl<'a> Parent<'a> {
         if self.ready_count() >= self.target
             && let Some(predecessor) = self.predecessor.take()
         {
-            match write_pid_file(self.config) {
+            let taken = self.config.pid_file.as_deref().map(PidFile::take_over);
+            match taken.transpose() {
                 Ok(file) => self.pid_file = file,
                 Err(error) => self.log.error(&error),
             }
@@ -397,8 +394,4 @@ impl<'a> Parent<'a> {
         }
         is_news
     }
-}
-
-fn write_pid_file(config: &Config) -> Result<Option<PidFile>, String> {
-    config.pid_file.as_deref().map(PidFile::write).transpose()
 }

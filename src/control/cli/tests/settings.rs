@@ -426,6 +426,31 @@ fn options_win_over_the_late_environment() {
 }
 
 #[test]
+fn options_of_workers_are_dropped_where_the_machine_has_one() {
+    let argv = ["--preload", "--limit-worker-age=9", "m:a"];
+    let config = late(&argv, &[("WEB_CONCURRENCY", "1")]).unwrap();
+    assert_eq!(config.dropped, ["--limit-worker-age", "--preload"]);
+    assert_eq!((config.preload, config.worker_age_max), (false, None));
+
+    let config = late(&argv, &[("WEB_CONCURRENCY", "2")]).unwrap();
+    assert_eq!(config.dropped, [""; 0]);
+    assert!(config.preload);
+
+    let asked = ["--workers=1", "--preload", "m:a"];
+    for (argv, env) in [
+        (&argv[..], &[][..]),
+        (&asked[..], &[("WEB_CONCURRENCY", "4")][..]),
+    ] {
+        let error = late(argv, env).unwrap_err();
+        assert!(
+            error
+                .message()
+                .ends_with("needs more than one worker (--workers).")
+        );
+    }
+}
+
+#[test]
 fn an_empty_list_of_trusted_peers_trusts_nobody() {
     let config = late(&["m:a"], &[("FORWARDED_ALLOW_IPS", "")]).unwrap();
     assert_eq!(config.forwarded_allow_ips.as_deref(), Some(""));
@@ -443,6 +468,21 @@ fn what_binds_says_all_about_addresses() {
             format!("Option '--bind' cannot be combined with '{option}'.")
         );
     }
+}
+
+#[test]
+fn a_stronger_source_says_all_about_addresses() {
+    let bound = config_with(&["--bind=:80", "m:a"], &[("UVICORN_PORT", "1")]);
+    assert_eq!((bound.binds.len(), bound.port), (1, 8000));
+    let env = [("SMOLCORN_BINDS", ":80"), ("UVICORN_UDS", "/x")];
+    let config = config_with(&["--port=1", "m:a"], &env);
+    assert_eq!((config.binds.len(), config.uds, config.port), (0, None, 1));
+    let env = [("SMOLCORN_BINDS", ":80"), ("SMOLCORN_PORT", "1")];
+    assert_eq!(
+        error_with(&["m:a"], &env).message(),
+        "Option '--bind' (env var: 'SMOLCORN_BINDS') cannot be combined with '--port' (env var: \
+         'SMOLCORN_PORT')."
+    );
 }
 
 #[test]
