@@ -212,7 +212,7 @@ impl AccessLogger {
     }
 
     /// Writes everything that waits. False when its reader takes nothing any more: then the rest
-    /// is dropped after [`LAST_LINES_TIMEOUT`].
+    /// is dropped after some seconds.
     pub fn close(&self, py: Python<'_>) -> PyResult<bool> {
         let native = self.route().native.take();
         let Some(mut native) = native else {
