@@ -733,3 +733,12 @@ def test_close_codes_travel_in_two_bytes() -> None:
     assert (
         ws.frame(ws.TEXT, b"Hello") == b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
     )
+
+
+@pytest.mark.parametrize("end", ["", "z", "\xe4", "\u20ac", "\U0001f33d"])
+@pytest.mark.parametrize("size", [0, 1023, 1024, 5000, 100_000])
+def test_texts_of_all_widths(server: Server, size: int, end: str) -> None:
+    text = "abcdefgh" * (size // 8) + "x" * (size % 8) + end
+    with ws.connect(server, "/echo") as socket:
+        assert socket.ask(text) == text
+        assert socket.ask(end + text) == end + text
