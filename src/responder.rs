@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread::{self, JoinHandle};
+use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
 use async_io::block_on;
@@ -23,6 +23,7 @@ use smolcorn_actors::placement::Placement;
 use smolcorn_actors::placement::threads::IoThreads;
 use smolcorn_actors::pool::Pooled;
 use smolcorn_actors::server::{self, Running};
+use smolcorn_actors::thread;
 use smolcorn_actors::tls::TlsAcceptance;
 use socket2::Socket;
 
@@ -97,9 +98,7 @@ impl Responder {
             listeners,
             replies: HashMap::new(),
         };
-        let dispatch = thread::Builder::new()
-            .name("smolcorn-responder".to_owned())
-            .spawn(move || block_on(actor.run(mail)))?;
+        let dispatch = thread::spawn("smolcorn-responder", move || block_on(actor.run(mail)))?;
         Ok(Responder {
             running,
             threads,
@@ -113,16 +112,14 @@ impl Answering for Responder {
         let responder = *self;
         responder.running.retire();
         let end = move || {
-            thread::sleep(IDLE_TIMEOUT);
+            sleep(IDLE_TIMEOUT);
             responder.running.stop();
             // It has panicked only if this program has a defect; nothing depends on it.
             let _ = responder.dispatch.join();
             drop(responder.threads);
         };
         // Without a thread to wait on, the connections are cut.
-        let _ = thread::Builder::new()
-            .name("smolcorn-responder-end".to_owned())
-            .spawn(end);
+        let _ = thread::spawn("smolcorn-responder-end", end);
     }
 }
 

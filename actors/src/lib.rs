@@ -30,6 +30,7 @@ pub mod reactor;
 pub mod server;
 pub mod socket;
 pub mod stream;
+pub mod thread;
 pub mod timers;
 pub mod tls;
 pub mod trace;

@@ -13,10 +13,11 @@ mod output;
 
 use std::fs::File;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flume::{RecvTimeoutError, SendTimeoutError};
+use smolcorn_actors::thread;
 
 pub use line::Entry;
 use output::Output;
@@ -203,12 +204,10 @@ impl AccessLog {
         let (batches, waiting) = flume::bounded::<Vec<u8>>(BATCHES_WAITING_MAX);
         let (ended, end) = flume::bounded(0);
         let output = Arc::clone(&self.output);
-        let thread = thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || {
-                let _ended: flume::Sender<()> = ended;
-                waiting.iter().for_each(|batch| output.write(&batch));
-            });
+        let thread = thread::spawn("smolcorn-access-log", move || {
+            let _ended: flume::Sender<()> = ended;
+            waiting.iter().for_each(|batch| output.write(&batch));
+        });
         self.writer = match thread {
             Ok(thread) => Writer::Running {
                 batches,

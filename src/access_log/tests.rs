@@ -2,6 +2,7 @@ use super::*;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc;
+use std::thread;
 
 fn entry(client: &str) -> Entry<'_> {
     Entry {

@@ -36,6 +36,10 @@ impl Interpreter {
     /// # Errors
     /// One line, when Python does not start: mostly a damaged or a foreign installation.
     pub fn start(python: &Path, program: &Path, argv: &[OsString]) -> Result<Interpreter, String> {
+        // Python's handlers of signals want more room than the stack that Rust has set aside for
+        // its own. No handler runs here, so it can be given up.
+        #[cfg(unix)]
+        let _ = smolcorn_actors::thread::handle_on_own_stack();
         register_core()
             .and_then(|()| initialize(python, argv))
             .and_then(|()| Python::attach(|py| prepare(py, program)))

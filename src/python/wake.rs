@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use smolcorn_actors::thread;
 
 /// A way to wake the loop.
 pub enum LoopWaker {
@@ -135,21 +136,16 @@ impl ThreadWaker {
         let (sender, receiver) = flume::bounded::<bool>(1);
         let event_loop = event_loop.clone_ref(py);
         let turn = turn.clone_ref(py);
-        let thread = std::thread::Builder::new()
-            .name("smolcorn-wake".to_owned())
-            .spawn(move || {
-                while let Ok(true) = receiver.recv() {
-                    Python::attach(|py| {
-                        // A loop that is closed needs no waking.
-                        let _ = event_loop.call_method1(
-                            py,
-                            intern!(py, "call_soon_threadsafe"),
-                            (&turn,),
-                        );
-                    });
-                }
-                Python::attach(|_| drop((event_loop, turn)));
-            })?;
+        let thread = thread::spawn("smolcorn-wake", move || {
+            while let Ok(true) = receiver.recv() {
+                Python::attach(|py| {
+                    // A loop that is closed needs no waking.
+                    let _ =
+                        event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (&turn,));
+                });
+            }
+            Python::attach(|_| drop((event_loop, turn)));
+        })?;
         let bell = Arc::new(Bell { sender });
         Ok(ThreadWaker {
             waker: Waker::from(Arc::clone(&bell)),

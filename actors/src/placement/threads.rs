@@ -8,7 +8,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use async_executor::LocalExecutor;
@@ -16,6 +16,7 @@ use async_io::Timer;
 
 use super::Local;
 use crate::mailbox::{Address, Mailbox, mailbox};
+use crate::thread;
 
 /// Something to do on an I/O thread.
 pub type Job = Box<dyn FnOnce(&Rc<Local>) + Send>;
@@ -54,9 +55,7 @@ impl IoThreads {
         };
         for number in 1..=count.max(1) {
             let (address, jobs) = mailbox();
-            let handle = thread::Builder::new()
-                .name(format!("smolcorn-io-{number}"))
-                .spawn(move || run(&jobs))?;
+            let handle = thread::spawn(&format!("smolcorn-io-{number}"), move || run(&jobs))?;
             threads.threads.push(IoThread { address, handle });
         }
         Ok(threads)

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{About, Arg, Event, Filter, Sink, What};
 use crate::actor::ActorName;
+use crate::thread;
 
 /// So much text may wait to be written.
 const BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -88,9 +89,7 @@ impl TraceFile {
             changed: Condvar::new(),
         });
         let theirs = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("smolcorn-trace".to_owned())
-            .spawn(move || write_out(&theirs, &mut file))?;
+        let writer = thread::spawn("smolcorn-trace", move || write_out(&theirs, &mut file))?;
         Ok(TraceFile {
             process,
             filter,

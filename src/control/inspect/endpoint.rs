@@ -5,12 +5,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::SigId;
 use signal_hook::consts::SIGUSR1;
+use smolcorn_actors::thread;
 
 /// How long the Python stacks are waited for: whoever has the interpreter's lock may keep it.
 const STACKS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,9 +46,7 @@ impl Endpoint {
         let (bell, ringing) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         let door = Door::open();
-        thread::Builder::new()
-            .name("smolcorn-inspect".to_owned())
-            .spawn(move || serve(ringing, &door, stacks))?;
+        thread::spawn("smolcorn-inspect", move || serve(ringing, &door, stacks))?;
         let endpoint = Arc::new(Endpoint {
             bell,
             signal: Mutex::new(None),
@@ -117,11 +115,9 @@ fn serve(mut ringing: UnixStream, door: &Door, stacks: Stacks) {
 fn answer(stacks: Stacks) -> String {
     let mut text = super::table();
     let (give, take) = channel();
-    let asked = thread::Builder::new()
-        .name("smolcorn-stacks".to_owned())
-        .spawn(move || {
-            let _ = give.send(stacks());
-        });
+    let asked = thread::spawn("smolcorn-stacks", move || {
+        let _ = give.send(stacks());
+    });
     match asked.map(|_| take.recv_timeout(STACKS_TIMEOUT)) {
         Ok(Ok(stacks)) => text.push_str(&stacks.unwrap_or_default()),
         _ => text.push_str(

@@ -8,11 +8,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use smolcorn_actors::thread;
 
 use super::burst::{Burst, Quiet};
 use super::filter::Filter;
@@ -100,14 +101,12 @@ pub fn start(
         Some(_) => None,
         None => Some(Poller::new(filter.clone(), watching.plan.folders.clone())),
     };
-    let thread = WatchThread {
+    let watcher = WatchThread {
         watching,
         filter,
         tell,
     };
-    thread::Builder::new()
-        .name("smolcorn-watch".to_owned())
-        .spawn(move || thread.run(events, poller))?;
+    thread::spawn("smolcorn-watch", move || watcher.run(events, poller))?;
     Ok((means, why))
 }
 
@@ -211,7 +210,7 @@ impl WatchThread {
             let wake = burst
                 .over_at()
                 .map_or(next_look, |over| over.min(next_look));
-            thread::sleep(wake.saturating_duration_since(Instant::now()));
+            sleep(wake.saturating_duration_since(Instant::now()));
             if Instant::now() >= next_look {
                 for change in poller.changes() {
                     burst.add(change.path, change.was_there, Instant::now());

@@ -12,10 +12,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
+use smolcorn_actors::thread;
 use socket2::Socket;
 
 use super::link::{
@@ -144,9 +145,7 @@ pub(super) fn begin(belongings: Belongings, patience: Duration) -> io::Result<()
     }
     let membership = current().ok_or_else(foreign)?;
     membership.report(Report::Hello);
-    thread::Builder::new()
-        .name("smolcorn-worker".to_owned())
-        .spawn(move || membership.obey(patience))?;
+    thread::spawn("smolcorn-worker", move || membership.obey(patience))?;
     Ok(())
 }
 
@@ -308,7 +307,7 @@ impl Membership {
             }
         }
         self.stop();
-        thread::sleep(patience);
+        sleep(patience);
         raise(Signal::KILL);
     }
 
@@ -336,9 +335,7 @@ impl Membership {
         self.report(Report::Blocked);
         // It has to wait for Python, and this thread never does. If no thread is to be had, the
         // supervisor knows at least.
-        let _ = thread::Builder::new()
-            .name("smolcorn-blocked".to_owned())
-            .spawn(move || on_blocked(silent));
+        let _ = thread::spawn("smolcorn-blocked", move || on_blocked(silent));
     }
 }
 
