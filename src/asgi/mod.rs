@@ -11,7 +11,7 @@
 //!   conversation.rs   either of the two, for those that need not know which
 //!
 //!   waiter.rs   what send() and receive() wait on;   gil_cell.rs   where all keep their state
-//!   spare.rs    the objects that send() and receive() return, used again
+//!   credit.rs   how much may be unsent;   spare.rs   the objects that send() and receive() return
 //!   border.rs   what all exchanges of a server share: requests in flight, turns, logs
 //!   access.rs   the access log;   log.rs   server messages;   tls.rs   the extension `tls`
 //! ```
