@@ -24,7 +24,7 @@ fn messages_and_close_frame_that_wait_are_heard() {
     assert!(peer.vanish());
     expect_unreachable(&mut peer);
     peer.send_text("nobody hears this");
-    assert_eq!(peer.event(), Some(WsEvent::Sent { bytes: 17 }));
+    assert_eq!(peer.event(), Some(WsEvent::Sent { bytes: 64 }));
     peer.consume(1);
     peer.expect_text("b");
     peer.expect_nothing();
