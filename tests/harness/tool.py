@@ -1,6 +1,7 @@
 """Runs other people's programs that serve, and learns where they do."""
 
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -25,6 +26,11 @@ def get(url: str, path: str = "/") -> tuple[str, bytes]:
         return answer.headers["server"], answer.read()
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would what we start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Tool:
     """A process of its own, `python ARGUMENTS` in a folder, that can import smolcorn."""
 
@@ -38,6 +44,7 @@ class Tool:
             env=environment({"PYTHONPATH": os.pathsep.join(search), **variables}),
             cwd=folder,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         assert self.process.stdout and self.process.stderr
         self.stdout = Output("stdout", os.dup(self.process.stdout.fileno()))
