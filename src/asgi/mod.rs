@@ -34,7 +34,6 @@ pub mod receive;
 pub mod scope;
 pub mod send;
 pub mod spare;
-pub mod text;
 pub mod tls;
 pub mod waiter;
 pub mod websocket;

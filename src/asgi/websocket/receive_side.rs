@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::{End, Inbound, Incoming, Taken, WebSocket};
-use crate::asgi::text::new_text;
 use crate::asgi::waiter::Waiter;
 use crate::ws::WsCommand;
 
@@ -91,7 +90,7 @@ fn receive_message(py: Python<'_>, received: Incoming) -> PyResult<Py<PyAny>> {
     let message = new_message(py, intern!(py, "websocket.receive"))?;
     match received {
         Incoming::Text(text) => {
-            message.set_item(intern!(py, "text"), new_text(py, &text)?)?;
+            message.set_item(intern!(py, "text"), PyString::new(py, &text))?;
         }
         Incoming::Binary(bytes) => {
             message.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))?;
